@@ -1,0 +1,1 @@
+"""Who acts: agents, policies and the renderers between messages and tokens."""

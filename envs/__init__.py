@@ -1,0 +1,1 @@
+"""Gymnasium environments and all that an episode touches."""

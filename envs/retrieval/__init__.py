@@ -1,0 +1,1 @@
+"""Corpora and the indexes that search them."""

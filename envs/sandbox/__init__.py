@@ -1,0 +1,1 @@
+"""Isolated execution of code written by a model."""

@@ -1,0 +1,1 @@
+"""Learners: what improves a model from samples."""

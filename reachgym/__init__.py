@@ -1,0 +1,1 @@
+"""Tool environments, rollouts, learners, and the measurement of what training brings in reach."""

@@ -1,0 +1,1 @@
+"""Studies: configuration, arms, stages, the report and the command line."""

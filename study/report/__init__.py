@@ -1,0 +1,1 @@
+"""The report: one page drawn from results.json alone."""

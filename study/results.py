@@ -1,0 +1,238 @@
+"""The schema of `results.json`: every number of a study, and all that the report is drawn from."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+LabelName: TypeAlias = Literal["in_reach", "out_of_reach", "undecided"]
+ChangeName: TypeAlias = Literal["created", "elicited", "kept", "lost", "unreached", "undecided"]
+VerdictName: TypeAlias = Literal["creation", "elicitation", "shrinkage", "inconclusive"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Interval(_Record):
+    """A point estimate with its interval; `n` says on how many draws or tasks it stands."""
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+
+
+class InterfaceInfo(_Record):
+    """The tools and the information that an evaluation offered."""
+
+    name: str = Field(description="e.g. 'tools', 'no_tools'")
+    description: str
+    tools: list[str]
+    information: bool
+
+
+class PolicyInfo(_Record):
+    """The base or one arm, over all of its seeds."""
+
+    name: str
+    label: str = Field(description="for figures, short")
+    description: str = Field(description="how it was trained, one sentence")
+    is_base: bool
+    train_interface: str | None = Field(description="interface it was trained in; null for base")
+    seeds: list[int]
+
+
+class SampleBudget(_Record):
+    """One value of B and the success probabilities that its labels turn on."""
+
+    attempts: int
+    p_in: float
+    p_out: float
+    headline: bool
+
+
+class Setting(_Record):
+    """What was measured, and how."""
+
+    title: str
+    question: str
+    world_seed: int
+    alpha: float
+    sample_budgets: list[SampleBudget]
+    attempt_budget: dict[str, float | int | None]
+    interfaces: list[InterfaceInfo]
+    policies: list[PolicyInfo]
+    families: dict[str, str] = Field(description="family to what its tasks ask, one sentence")
+    model: dict[str, str | int | float]
+    versions: dict[str, str]
+    hardware: str
+    config: dict[str, object] = Field(description="the whole configuration as it ran")
+    config_hash: str
+
+
+class TaskMeasurement(_Record):
+    """One policy seed on one held-out task through one interface."""
+
+    policy: str
+    seed: int
+    interface: str
+    family: str
+    task: str
+    n: int = Field(description="attempts scored")
+    c: int = Field(description="attempts solved")
+    guesses: int
+    truncated: int = Field(description="attempts that a budget ended")
+    failed: int = Field(description="attempts unscored because infrastructure failed")
+    chance: float
+    p: Interval = Field(description="success probability, Clopper-Pearson")
+    bound_source: Literal["draws", "chance"] = Field(description="where the upper bound is from")
+    labels: dict[int, LabelName] = Field(description="label at each sample budget")
+
+
+class PassAtK(_Record):
+    """One point of a pass@k curve of one policy on one family, pooled over seeds and tasks."""
+
+    policy: str
+    interface: str
+    family: str
+    k: int
+    value: Interval = Field(description="n counts the tasks; hierarchical bootstrap band")
+    draws: int = Field(description="smallest number of draws of any task in it")
+
+
+class SupportFlow(_Record):
+    """What one arm's training did to the held-out tasks of one family, per seed."""
+
+    policy: str
+    seed: int
+    reference: str = Field(description="interface of the base it is compared with")
+    interface: str
+    family: str
+    attempts: int = Field(description="the sample budget B of the labels")
+    counts: dict[ChangeName, int]
+    excluded_by_chance: int
+
+
+class ArmVerdict(_Record):
+    """What training did, for one arm, over families or within one family."""
+
+    policy: str
+    family: str = Field(description="a family, or 'all'")
+    attempts: int
+    verdicts: list[VerdictName]
+    sentence: str = Field(description="the verdict in words, generated from the numbers")
+    created_share: Interval
+    lost_share: Interval
+    noise_floor: float = Field(description="created share of base against itself")
+    pass_at_1_gain: Interval
+    pass_at_b_gain: Interval
+    seeds_agreeing: int
+    seeds: int
+    further_draws: int | None = Field(description="draws that would decide it, when inconclusive")
+
+
+class InterfaceEffect(_Record):
+    """Base without tools against base with them: the tools' own doing, never training's."""
+
+    family: str
+    without: Interval
+    with_tools: Interval
+    gained_tasks: int
+    tasks: int
+
+
+class Consumption(_Record):
+    """What one policy seed consumed to be trained."""
+
+    policy: str
+    seed: int
+    updates: int
+    episodes: int
+    verifier_calls: int
+    tool_calls: int
+    demonstrations: int
+    sampled_tokens: int
+    gradient_tokens: int
+    wall_s: float
+    learner_s: float
+    rollout_s: float
+
+
+class CurvePoint(_Record):
+    """Training-time success of one policy seed on one family at one update."""
+
+    policy: str
+    seed: int
+    update: int
+    family: str
+    success: float
+    n: int
+
+
+class ShownCall(_Record):
+    """One tool call of a shown turn, with what came back."""
+
+    name: str
+    arguments: str
+    result: str
+    error: bool
+
+
+class ShownTurn(_Record):
+    """One turn of a shown attempt."""
+
+    text: str = Field(description="what the model wrote")
+    calls: list[ShownCall]
+    logprob: float = Field(description="sum over the turn's sampled tokens, nats")
+    tokens: int
+
+
+class ShownTrajectory(_Record):
+    """One attempt to read."""
+
+    policy: str
+    seed: int
+    interface: str
+    family: str
+    task: str
+    prompt: str
+    gold: str
+    turns: list[ShownTurn]
+    passed: bool | None
+    reward: float | None
+    stop_reason: str
+    explanation: str
+    why_shown: str
+
+
+class GateResult(_Record):
+    """What one base had to be able to do before it was used, measured on validation tasks."""
+
+    seed: int
+    name: str
+    value: Interval
+    low: float
+    high: float
+    passed: bool
+
+
+class Results(_Record):
+    """A whole study."""
+
+    schema_version: int = SCHEMA_VERSION
+    setting: Setting
+    gates: list[GateResult]
+    measurements: list[TaskMeasurement]
+    pass_at_k: list[PassAtK]
+    flows: list[SupportFlow]
+    verdicts: list[ArmVerdict]
+    interface_effects: list[InterfaceEffect]
+    consumption: list[Consumption]
+    curves: list[CurvePoint]
+    trajectories: list[ShownTrajectory]
+    stage_seconds: dict[str, float]
+    notes: list[str] = Field(description="what a reader must know: exclusions, failures, skips")

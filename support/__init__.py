@@ -1,0 +1,1 @@
+"""Measuring accessible support: pure NumPy and SciPy on counts and log-probabilities."""

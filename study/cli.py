@@ -1,0 +1,125 @@
+"""The command line: `reachgym study`, `rollout`, `report` and `envs`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from reachgym.envs.errors import InputError, ReachgymError
+from reachgym.study.cli_envs import envs_app
+
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="reachgym",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="""Does post-training bring tasks within a model's reach, or only make likely what it
+    could already do?
+
+    Start with the study that trains a small model from scratch and measures it, in minutes:
+
+        reachgym study configs/quickstart.yaml --out runs/quickstart
+
+    Look at the environments with `reachgym envs list`, and play one by hand with
+    `reachgym envs play reachgym/Lookup-v0`.
+    """,
+)
+app.add_typer(envs_app, name="envs")
+console = Console()
+
+OverridesOption = Annotated[
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one value, e.g. `world.seed=7`."),
+]
+
+
+@app.command()
+def study(
+    config: Annotated[Path, typer.Argument(help="YAML or TOML; see configs/quickstart.yaml.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; default runs/NAME-OF-CONFIG.")
+    ] = None,
+    overrides: OverridesOption = [],  # noqa: B006 - typer copies its defaults
+) -> None:
+    """Run a study: base, arms, measurement, report. Run again to continue an interrupted one."""
+    from reachgym.study.config import load_config
+
+    settings = load_config(config, overrides)
+    target = out or Path("runs") / config.stem
+    console.print(f"Writing to [bold]{target.resolve()}[/bold]", soft_wrap=True)
+    from reachgym.study.run import run_study
+    from reachgym.study.summary import print_summary
+
+    results = run_study(settings, target, console)
+    print_summary(results, target, console)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A study's folder, with its results.json.")],
+) -> None:
+    """Draw report.html again from a study's results.json."""
+    from reachgym.study.report.html import read_results, write_report
+
+    target = run / "report.html"
+    write_report(read_results(run / "results.json"), target)
+    console.print(f"Wrote {target.resolve()}", soft_wrap=True)
+
+
+@app.command()
+def rollout(
+    env: Annotated[str, typer.Argument(help="An environment id, or `module:ns/Id-v0`.")],
+    out: Annotated[Path, typer.Option(help="Folder of the trajectory store; continued if there.")],
+    agent: Annotated[
+        str, typer.Option(help="`oracle`, `random`, or a checkpoint's folder.")
+    ] = "oracle",
+    tasks: Annotated[int, typer.Option(min=1, help="How many tasks.")] = 8,
+    attempts: Annotated[int, typer.Option(min=1, help="Attempts of each.")] = 1,
+    split: Annotated[str, typer.Option(help="train, validation or held_out.")] = "held_out",
+    workers: Annotated[int, typer.Option(min=1, help="Ray workers.")] = 1,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster, e.g. `auto`; default: start Ray here.")
+    ] = None,
+    kwargs: Annotated[
+        list[str],
+        typer.Option("--set", metavar="KEY=VALUE", help="An argument of the environment."),
+    ] = [],  # noqa: B006 - typer copies its defaults
+) -> None:
+    """Make attempts at an environment's tasks with an agent, and keep the trajectories."""
+    from reachgym.study.cli_rollout import RolloutRequest, run_rollout
+
+    request = RolloutRequest(
+        env=env,
+        kwargs=tuple(kwargs),
+        agent=agent,
+        tasks=tasks,
+        attempts=attempts,
+        split=split,
+        workers=workers,
+        address=address,
+        out=out,
+    )
+    run_rollout(request, console)
+
+
+def main() -> None:
+    """Run the command line; errors a user can mend are one line and exit status 2."""
+    try:
+        app()
+    except InputError as error:
+        _fail(str(error), 2)
+    except ReachgymError as error:
+        _fail(f"{type(error).__name__}: {error}", 1)
+    except KeyboardInterrupt:
+        _fail("stopped; run the same command again to continue", _INTERRUPTED)
+
+
+def _fail(text: str, status: int) -> None:
+    Console(stderr=True).print(f"reachgym: {text}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(status)

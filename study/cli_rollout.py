@@ -1,0 +1,110 @@
+"""`reachgym rollout`: attempts at an environment's tasks, kept in a trajectory store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.progress import track
+
+from reachgym.agents.protocol import Agent
+from reachgym.agents.scripted import oracle_agent, random_agent
+from reachgym.envs.errors import ConfigError
+from reachgym.envs.registration import EnvRef, make
+from reachgym.envs.seeding import derive_seed
+from reachgym.envs.types import Split
+from reachgym.rollout.episode import Attempt
+from reachgym.rollout.fleet import Fleet, connect, disconnect
+from reachgym.rollout.store import TrajectoryStore
+from reachgym.study.cli_envs import parse_kwargs
+from reachgym.study.policies import CheckpointFactory
+
+_SLOTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRequest:
+    """What `reachgym rollout` was asked for."""
+
+    env: str
+    kwargs: tuple[str, ...]
+    agent: str
+    tasks: int
+    attempts: int
+    split: str
+    workers: int
+    address: str | None
+    out: Path
+
+
+def run_rollout(request: RolloutRequest, console: Console) -> None:
+    """Make the attempts that the store does not hold yet, and print what came out.
+
+    Raises:
+        ConfigError: The split or the agent does not exist.
+    """
+    factory = _factory(request)
+    attempts = _attempts(request)
+    store = TrajectoryStore(request.out)
+    done = store.keys()
+    left = [attempt for attempt in attempts if attempt.key not in done]
+    console.print(f"Writing to {request.out.resolve()}", soft_wrap=True, highlight=False)
+    if len(left) < len(attempts):
+        console.print(f"{len(attempts) - len(left)} of {len(attempts)} attempts are there already")
+    if left:
+        connect(request.address, num_cpus=request.workers)
+        try:
+            fleet = Fleet(factory, workers=request.workers, slots=_SLOTS)
+            for trajectory in track(
+                fleet.run(left), description="attempts", total=len(left), console=console
+            ):
+                store.append([trajectory])
+        finally:
+            disconnect()
+    _print_outcome(store, console)
+
+
+def _attempts(request: RolloutRequest) -> list[Attempt]:
+    ref = EnvRef(request.env, parse_kwargs(request.kwargs))
+    env = make(ref)
+    split = _split(request.split)
+    size = env.taskset.size(split)
+    count = request.tasks if size is None else min(request.tasks, size)
+    return [
+        Attempt(
+            task=(task := env.taskset.task(split, index)),
+            env=ref,
+            seed=derive_seed(request.agent, ref.text, task.hash, number),
+            policy=request.agent,
+            budget=env.budget,
+        )
+        for index in range(count)
+        for number in range(request.attempts)
+    ]
+
+
+def _split(name: str) -> Split:
+    for split in get_args(Split):
+        if split == name:
+            return split
+    raise ConfigError(f"--split expects one of {', '.join(get_args(Split))}; got '{name}'")
+
+
+def _factory(request: RolloutRequest) -> Callable[[], Agent]:
+    if request.agent == "oracle":
+        return lambda: oracle_agent(request.env)
+    if request.agent == "random":
+        return lambda: random_agent(request.env)
+    return CheckpointFactory(Path(request.agent), _SLOTS)
+
+
+def _print_outcome(store: TrajectoryStore, console: Console) -> None:
+    summary = store.summary()
+    scored = summary.filter(pc.is_valid(summary["passed"]))
+    solved = pc.sum(scored["passed"]).as_py() or 0
+    failed = summary.num_rows - scored.num_rows
+    console.print(f"solved {solved} of {scored.num_rows} scored attempts; {failed} failed unscored")

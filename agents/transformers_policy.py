@@ -1,0 +1,260 @@
+"""A policy over any Hugging Face causal language model: batched acting and float32 scoring."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from reachgym.agents.decoding import Request, Sampled, generate
+from reachgym.agents.protocol import (
+    Completion,
+    Conversation,
+    FinishReason,
+    FloatArray,
+    Limits,
+    TokenSequence,
+)
+from reachgym.agents.renderers.protocol import Renderer
+from reachgym.agents.sampling import logprobs_of
+from reachgym.envs.errors import CheckpointError, InputError
+from reachgym.envs.types import ToolSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# Logits of one scoring batch, in numbers: half a gigabyte of float32.
+_SCORED_LOGITS = 2**27
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A conversation made ready: its tokens, what they may still grow to, and what ends them."""
+
+    history: tuple[int, ...]
+    delta: tuple[int, ...]
+    max_new_tokens: int
+    bound: FinishReason
+    seed: int
+    turn: int
+
+
+class TransformersPolicy:
+    """Acts and scores with a Hugging Face causal language model.
+
+    The history of a conversation is the ids that its completions carry plus the renderer's
+    rendering of the newest replies; decoded text is never tokenised again.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        renderer: Renderer,
+        *,
+        temperature: float = 1.0,
+        max_batch: int = 256,
+        device: str = "cpu",
+    ) -> None:
+        """Take a model and its renderer.
+
+        Args:
+            model: A causal language model; put into evaluation mode on `device`.
+            renderer: Between messages and the model's ids.
+            temperature: Divides the logits; 0 is greedy.
+            max_batch: Most rows in one forward pass.
+            device: A torch device.
+
+        Raises:
+            InputError: The temperature is negative, the batch is empty, or the renderer writes
+                ids that the model has no embedding for.
+        """
+        if temperature < 0 or max_batch < 1:
+            raise InputError(
+                "expected temperature >= 0 and max_batch >= 1, got "
+                f"temperature={temperature} and max_batch={max_batch}; change them"
+            )
+        if renderer.vocab_size > model.config.vocab_size:
+            raise InputError(
+                f"the renderer writes {renderer.vocab_size} ids and the model knows "
+                f"{model.config.vocab_size}; use the tokenizer that the model was trained with"
+            )
+        self.model = model.to(device).eval()
+        self.renderer = renderer
+        self.temperature = temperature
+        self.max_batch = max_batch
+        self._version = 0
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        path: str | os.PathLike[str],
+        renderer: Renderer,
+        *,
+        temperature: float = 1.0,
+        max_batch: int = 256,
+        device: str = "cpu",
+    ) -> TransformersPolicy:
+        """A policy over a checkpoint folder, in float32; nothing is downloaded.
+
+        Raises:
+            CheckpointError: The folder holds no causal language model.
+        """
+        from transformers import AutoModelForCausalLM
+
+        try:
+            model = AutoModelForCausalLM.from_pretrained(
+                path, local_files_only=True, dtype=torch.float32
+            )
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                "expected a folder with config.json and weights of a Hugging Face causal language "
+                f"model, {os.fspath(path)!r} is none ({error}); save one there with "
+                "`model.save_pretrained`"
+            ) from error
+        return cls(model, renderer, temperature=temperature, max_batch=max_batch, device=device)
+
+    @property
+    def version(self) -> int:
+        """The version of the weights in use."""
+        return self._version
+
+    def load_weights(self, state_dict: Mapping[str, torch.Tensor], version: int) -> None:
+        """Take new weights, such as a learner publishes.
+
+        Raises:
+            CheckpointError: The names or shapes are not this model's.
+        """
+        try:
+            self.model.load_state_dict(state_dict)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"expected the weights of this {type(self.model).__name__}, got others ({error}); "
+                "publish `state_dict()` of a model with the same configuration"
+            ) from error
+        self._version = version
+
+    def act(
+        self,
+        conversations: Sequence[Conversation],
+        tools: Sequence[Sequence[ToolSpec]],
+        limits: Sequence[Limits],
+        seeds: Sequence[int],
+    ) -> list[Completion]:
+        """One completion per conversation, in batches of similar length."""
+        self.model.eval()
+        rows = [
+            self._prepare(*row) for row in zip(conversations, tools, limits, seeds, strict=True)
+        ]
+        # Neighbours of equal history meet in one batch, where it is read once.
+        order = sorted(range(len(rows)), key=lambda i: (len(rows[i].history), rows[i].history))
+        completions: dict[int, Completion] = {}
+        for start in range(0, len(order), self.max_batch):
+            places = order[start : start + self.max_batch]
+            acted = self._act_batch([rows[place] for place in places])
+            completions.update(zip(places, acted, strict=True))
+        return [completions[place] for place in range(len(rows))]
+
+    def score(self, sequences: Sequence[TokenSequence]) -> list[FloatArray]:
+        """Per sequence, natural log-probabilities of the masked ids, shape (mask.sum(),).
+
+        Raises:
+            InputError: A mask covers a sequence's first id, which nothing predicts.
+        """
+        self.model.eval()
+        if any(len(sequence.mask) and sequence.mask[0] for sequence in sequences):
+            raise InputError(
+                "expected masks that leave out the first id, got one that covers it; "
+                "nothing comes before the first id that could predict it"
+            )
+        order = sorted(range(len(sequences)), key=lambda i: len(sequences[i].ids))
+        scores: dict[int, FloatArray] = {}
+        while order:
+            longest = max(len(sequences[order[-1]].ids), 1)
+            room = _SCORED_LOGITS // (longest * self.model.config.vocab_size)
+            count = max(1, min(self.max_batch, room))
+            order, places = order[:-count], order[-count:]
+            scored = self._score_batch([sequences[place] for place in places])
+            scores.update(zip(places, scored, strict=True))
+        return [scores[place] for place in range(len(sequences))]
+
+    def _prepare(
+        self, conversation: Conversation, tools: Sequence[ToolSpec], limits: Limits, seed: int
+    ) -> _Row:
+        past: list[int] = []
+        for exchange in conversation.exchanges:
+            past += exchange.completion.prompt_ids
+            past += exchange.completion.sampled_ids
+        if conversation.exchanges:
+            delta = self.renderer.reply(conversation.exchanges[-1].replies)
+        else:
+            delta = self.renderer.open(conversation.opening, tools)
+        history = (*past, *delta)
+        context = _least(limits.context_tokens, self.model.config.max_position_embeddings)
+        room = context - len(history)
+        bound = FinishReason.CONTEXT_TOKENS
+        if limits.action_tokens is not None and limits.action_tokens <= room:
+            room, bound = limits.action_tokens, FinishReason.ACTION_TOKENS
+        turn = len(conversation.exchanges)
+        return _Row(history, tuple(delta), max(room, 0), bound, seed, turn)
+
+    def _act_batch(self, rows: Sequence[_Row]) -> list[Completion]:
+        started_s = time.perf_counter()
+        requests = [
+            Request(row.history, row.max_new_tokens, row.seed) for row in rows if row.max_new_tokens
+        ]
+        sampled = iter(
+            generate(
+                self.model,
+                requests,
+                stop_ids=self.renderer.stop_ids,
+                pad_id=self.renderer.pad_id,
+                temperature=self.temperature,
+            )
+            if requests
+            else ()
+        )
+        nothing = Sampled((), (), stopped=False)
+        drawn = [next(sampled) if row.max_new_tokens else nothing for row in rows]
+        seconds = time.perf_counter() - started_s
+        return [
+            self._completion(row, taken, seconds) for row, taken in zip(rows, drawn, strict=True)
+        ]
+
+    def _completion(self, row: _Row, taken: Sampled, seconds: float) -> Completion:
+        return Completion(
+            message=self.renderer.parse(taken.ids, row.turn),
+            finish=FinishReason.STOP if taken.stopped else row.bound,
+            prompt_ids=row.delta,
+            sampled_ids=taken.ids,
+            logprobs=taken.logprobs,
+            policy_version=self._version,
+            seconds=seconds,
+        )
+
+    @torch.inference_mode()
+    def _score_batch(self, sequences: Sequence[TokenSequence]) -> list[FloatArray]:
+        # Right padding needs no attention mask: a causal model never looks at it.
+        longest = max(len(sequence.ids) for sequence in sequences)
+        ids_B_T = np.full((len(sequences), longest), self.renderer.pad_id, np.int64)
+        mask_B_T = np.zeros((len(sequences), longest), np.bool_)
+        for row, sequence in enumerate(sequences):
+            ids_B_T[row, : len(sequence.ids)] = sequence.ids
+            mask_B_T[row, : len(sequence.mask)] = sequence.mask
+        if not mask_B_T.any():
+            return [np.zeros(0, np.float32) for _ in sequences]
+        ids = torch.from_numpy(ids_B_T).to(self.model.device)
+        mask = torch.from_numpy(mask_B_T[:, 1:]).to(self.model.device)
+        logits_B_T_V = self.model(input_ids=ids, use_cache=False).logits[:, :-1]
+        flat_N = logprobs_of(logits_B_T_V[mask], ids[:, 1:][mask], self.temperature)
+        ends = np.cumsum(mask_B_T.sum(1))[:-1]
+        return list(np.split(flat_N.cpu().numpy(), ends))
+
+
+def _least(*bounds: int | None) -> int:
+    return int(min((bound for bound in bounds if bound is not None), default=math.inf))

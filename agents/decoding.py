@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from reachgym.agents.kv_cache import RoomyCache
+from reachgym.agents.kv_cache import RoomyCache, join
 from reachgym.agents.sampling import draw, log_distribution, uniforms
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # Below this many rows a pass costs the same with fewer of them.
 _WORTH_COMPACTING = 16
+
+# Prompt tokens of one forward pass, padding included.
+_PREFILL_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def generate(
         active = int((~batch.done).sum())
         if active == 0:
             break
-        if 2 * active <= len(ids_B) and len(ids_B) >= _WORTH_COMPACTING:
+        if 4 * active <= 3 * len(ids_B) and len(ids_B) >= _WORTH_COMPACTING:
             ids_B = ids_B[~batch.done]
             _compact(batch)
         logits_B_V = _advance(model, batch, ids_B)
@@ -147,36 +150,52 @@ def _prefill(
     model: PreTrainedModel, requests: Sequence[Request], new_tokens: int, pad_id: int
 ) -> tuple[_Batch, torch.Tensor]:
     """Read each different history once, and give every request its copy."""
-    place = {history: i for i, history in enumerate(dict.fromkeys(r.history for r in requests))}
-    lengths = np.array([len(history) for history in place])
-    columns = int(lengths.max())
-    ids_U_T = np.full((len(place), columns), pad_id)
-    for row, history in enumerate(place):
+    histories = sorted({request.history for request in requests}, key=len)
+    parts = [_read(model, chunk, pad_id) for chunk in _chunks(histories)]
+    place = {history: index for index, history in enumerate(histories)}
+    origin_B = torch.tensor([place[request.history] for request in requests], device=model.device)
+    lengths_B = torch.tensor([len(request.history) for request in requests], device=model.device)
+    columns = len(histories[-1])
+    batch = _Batch(
+        cache=join([cache for cache, _ in parts], origin_B, columns + new_tokens),
+        rows=torch.arange(len(requests), device=model.device),
+        pads=columns - lengths_B,
+        positions=lengths_B,
+        done=torch.zeros(len(requests), dtype=torch.bool, device=model.device),
+        columns=columns,
+    )
+    return batch, torch.cat([logits_U_V for _, logits_U_V in parts])[origin_B]
+
+
+def _chunks(histories: Sequence[tuple[int, ...]]) -> Iterator[Sequence[tuple[int, ...]]]:
+    """Runs of histories, shortest first, that hold few enough tokens with their padding."""
+    start = 0
+    for end in range(1, len(histories) + 1):
+        if end == len(histories) or (end + 1 - start) * len(histories[end]) > _PREFILL_TOKENS:
+            yield histories[start:end]
+            start = end
+
+
+def _read(
+    model: PreTrainedModel, histories: Sequence[tuple[int, ...]], pad_id: int
+) -> tuple[RoomyCache, torch.Tensor]:
+    """Read some histories; returns their cache and the logits of what comes next, (U, V)."""
+    columns = max(map(len, histories))
+    ids_U_T = np.full((len(histories), columns), pad_id)
+    for row, history in enumerate(histories):
         ids_U_T[row, columns - len(history) :] = history
-    pads_U = torch.from_numpy(columns - lengths).to(model.device)
-    capacity = columns + new_tokens
-    cache = RoomyCache.empty(model.config.num_hidden_layers, capacity)
+    pads_U = torch.tensor([columns - len(history) for history in histories], device=model.device)
+    cache = RoomyCache(model.config.num_hidden_layers, columns)
     positions_U_T = torch.arange(columns, device=model.device) - pads_U[:, None]
-    logits_U_V = model(
+    logits_U_1_V: torch.Tensor = model(
         input_ids=torch.from_numpy(ids_U_T).to(model.device),
         attention_mask=_mask(pads_U, columns),
         position_ids=positions_U_T.clamp_(min=0),
         past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,
-    ).logits[:, -1]
-    origin_B = torch.tensor([place[request.history] for request in requests], device=model.device)
-    if len(place) < len(requests):
-        cache = cache.pick(origin_B, 0, capacity)
-    batch = _Batch(
-        cache=cache,
-        rows=torch.arange(len(requests), device=model.device),
-        pads=pads_U[origin_B],
-        positions=columns - pads_U[origin_B],
-        done=torch.zeros(len(requests), dtype=torch.bool, device=model.device),
-        columns=columns,
-    )
-    return batch, logits_U_V[origin_B]
+    ).logits
+    return cache, logits_U_1_V[:, -1]
 
 
 def _advance(model: PreTrainedModel, batch: _Batch, ids_B: torch.Tensor) -> torch.Tensor:
@@ -209,8 +228,7 @@ def _compact(batch: _Batch) -> None:
     """Drop the rows that are done, and the columns that are padding in all others."""
     kept_B = (~batch.done).nonzero()[:, 0]
     skip = int(batch.pads[kept_B].min())
-    capacity = batch.cache.get_max_length() - skip
-    batch.cache = batch.cache.pick(kept_B, skip, capacity)
+    batch.cache = batch.cache.pick(kept_B, skip)
     batch.rows = batch.rows[kept_B]
     batch.pads = batch.pads[kept_B] - skip
     batch.positions = batch.positions[kept_B]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
@@ -34,15 +36,6 @@ class RoomyLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is unty
         self.length = end
         return self.keys[:, :, :end], self.values[:, :, :end]
 
-    def pick(self, rows_B: torch.Tensor, skip_tokens: int, capacity_tokens: int) -> RoomyLayer:
-        """A copy of some rows, perhaps repeated, without the first `skip_tokens` columns."""
-        copy = RoomyLayer(capacity_tokens)
-        copy.length = self.length - skip_tokens
-        copy.keys = copy._picked(self.keys[:, :, skip_tokens : self.length], rows_B)
-        copy.values = copy._picked(self.values[:, :, skip_tokens : self.length], rows_B)
-        copy.is_initialized = True
-        return copy
-
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Columns that attention will see, and the first one's index."""
         return self.length + query_length, 0
@@ -56,30 +49,56 @@ class RoomyLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is unty
         return self.capacity_tokens
 
     def _room(self, like: torch.Tensor) -> torch.Tensor:
+        # Zeros, not garbage: a masked column still meets the weight 0, and 0 * NaN is NaN.
         rows, heads, _, size = like.shape
-        return like.new_empty((rows, heads, self.capacity_tokens, size))
-
-    def _picked(self, source: torch.Tensor, rows_B: torch.Tensor) -> torch.Tensor:
-        _, heads, _, size = source.shape
-        picked = source.new_empty((len(rows_B), heads, self.capacity_tokens, size))
-        picked[:, :, : self.length] = source[rows_B]
-        return picked
+        return like.new_zeros((rows, heads, self.capacity_tokens, size))
 
 
 class RoomyCache(Cache):  # type: ignore[misc]  # transformers is untyped here
     """A `RoomyLayer` for every layer of a model."""
 
-    def __init__(self, layers: list[RoomyLayer]) -> None:
-        super().__init__(layers=layers)
-        self._roomy = layers
+    def __init__(self, layers: int, capacity_tokens: int) -> None:
+        self.roomy = [RoomyLayer(capacity_tokens) for _ in range(layers)]
+        self.capacity_tokens = capacity_tokens
+        super().__init__(layers=self.roomy)
 
-    @classmethod
-    def empty(cls, layers: int, capacity_tokens: int) -> RoomyCache:
-        """A cache of so many layers that allocates when first used."""
-        return cls([RoomyLayer(capacity_tokens) for _ in range(layers)])
+    def pick(self, rows_B: torch.Tensor, skip_tokens: int) -> RoomyCache:
+        """A copy of some rows without the first `skip_tokens` columns."""
+        copy = RoomyCache(len(self.roomy), self.capacity_tokens - skip_tokens)
+        for layer, source in zip(copy.roomy, self.roomy, strict=True):
+            layer.length = source.length - skip_tokens
+            layer.keys = source.keys[rows_B, :, skip_tokens:]
+            layer.values = source.values[rows_B, :, skip_tokens:]
+            layer.is_initialized = True
+        return copy
 
-    def pick(self, rows_B: torch.Tensor, skip_tokens: int, capacity_tokens: int) -> RoomyCache:
-        """A copy of some rows, perhaps repeated, without the first `skip_tokens` columns."""
-        return RoomyCache(
-            [layer.pick(rows_B, skip_tokens, capacity_tokens) for layer in self._roomy]
-        )
+
+def join(parts: Sequence[RoomyCache], rows_B: torch.Tensor, capacity_tokens: int) -> RoomyCache:
+    """One cache of chosen rows, right-aligned, from caches of different lengths.
+
+    Args:
+        parts: Full caches; their rows are numbered through, the first part's first.
+        rows_B: Rows to take, perhaps repeated, shape (B,).
+        capacity_tokens: Columns of the result.
+    """
+    joined = RoomyCache(len(parts[0].roomy), capacity_tokens)
+    for index, layer in enumerate(joined.roomy):
+        layer.length = max(part.capacity_tokens for part in parts)
+        layer.keys = _joined([part.roomy[index].keys for part in parts], rows_B, layer)
+        layer.values = _joined([part.roomy[index].values for part in parts], rows_B, layer)
+        layer.is_initialized = True
+    return joined
+
+
+def _joined(
+    sources: Sequence[torch.Tensor], rows_B: torch.Tensor, layer: RoomyLayer
+) -> torch.Tensor:
+    _, heads, _, size = sources[0].shape
+    target = sources[0].new_zeros((len(rows_B), heads, layer.capacity_tokens, size))
+    first = 0
+    for source in sources:
+        chosen = ((rows_B >= first) & (rows_B < first + len(source))).nonzero()[:, 0]
+        start = layer.length - source.shape[2]
+        target[chosen, :, start : layer.length] = source[rows_B[chosen] - first]
+        first += len(source)
+    return target

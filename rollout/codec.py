@@ -66,6 +66,7 @@ _USAGE_COLUMN = {"turns": "turn_count"}
 _usage_values = attrgetter(*_USAGE)
 _timing_values = attrgetter(*_TIMINGS)
 
+KEY_COLUMNS = ("task_hash", "seed", "policy")
 SCHEMA = pa.schema(
     [
         ("task_hash", pa.string()),
@@ -153,6 +154,11 @@ def decode(table: pa.Table) -> Iterator[Trajectory]:
             usage=usage,
             timings=timing,
         )
+
+
+def keys_of(table: pa.Table) -> Iterator[AttemptKey]:
+    """The identity of every row."""
+    return map(AttemptKey, *(table[name].to_pylist() for name in KEY_COLUMNS))
 
 
 def _turns(turns: Sequence[Turn]) -> pa.StructArray:

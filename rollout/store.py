@@ -12,13 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reachgym.envs.errors import StoreError
-from reachgym.rollout.codec import SCHEMA, decode, encode
+from reachgym.rollout.codec import KEY_COLUMNS, SCHEMA, decode, encode, keys_of
 from reachgym.rollout.trajectory import AttemptKey, Trajectory
 
 SCHEMA_VERSION = 1
 _FORMAT = "reachgym trajectories"
 _MARKER = "store.json"
-_KEY = ["task_hash", "seed", "policy"]
 _SUMMARY = [
     "policy",
     "family",
@@ -54,7 +53,7 @@ class TrajectoryStore:
         # Where the last failure of an attempt that is not done is kept.
         self._failed: dict[AttemptKey, str] = {}
         for name in self._shards:
-            self._index(name, self._load(name, [*_KEY, "failure_kind"]))
+            self._index(name, self._load(name, [*KEY_COLUMNS, "failure_kind"]))
 
     def keys(self) -> set[AttemptKey]:
         """The attempts that are done; failures are not among them."""
@@ -91,7 +90,7 @@ class TrajectoryStore:
         Columns: policy, family, split, task_id, task_hash, seed, passed, reward, guess,
         stop_reason, failure_kind, action_tokens, tool_calls.
         """
-        columns = list(dict.fromkeys([*_SUMMARY, *_KEY]))
+        columns = list(dict.fromkeys([*_SUMMARY, *KEY_COLUMNS]))
         empty = pa.schema([SCHEMA.field(name) for name in columns]).empty_table()
         parts = [self._current(name, columns, None) for name in self._shards]
         return pa.concat_tables([empty, *parts]).select(_SUMMARY)
@@ -106,7 +105,7 @@ class TrajectoryStore:
             return table
         kept = [
             kind is None or self._failed.get(key) == name
-            for key, kind in zip(_keys(table), kinds, strict=True)
+            for key, kind in zip(keys_of(table), kinds, strict=True)
         ]
         return table.filter(pa.array(kept, pa.bool_()))
 
@@ -114,7 +113,7 @@ class TrajectoryStore:
         """Indices of the rows to write: one for each key that is not done, a success if any."""
         kinds = table["failure_kind"].to_pylist()
         chosen: dict[AttemptKey, int] = {}
-        for index, key in enumerate(_keys(table)):
+        for index, key in enumerate(keys_of(table)):
             if key in self._done:
                 continue
             if key not in chosen or (kinds[index] is None and kinds[chosen[key]] is not None):
@@ -123,7 +122,7 @@ class TrajectoryStore:
 
     def _index(self, name: str, table: pa.Table) -> None:
         kinds = table["failure_kind"].to_pylist()
-        for key, kind in zip(_keys(table), kinds, strict=True):
+        for key, kind in zip(keys_of(table), kinds, strict=True):
             if kind is None:
                 self._done.add(key)
                 self._failed.pop(key, None)
@@ -174,11 +173,6 @@ def _check_marker(marker: Path) -> None:
             f"{marker.parent} has format version {version}, this reachgym reads up to "
             f"{SCHEMA_VERSION}; use a newer reachgym"
         )
-
-
-def _keys(table: pa.Table) -> Iterator[AttemptKey]:
-    columns = (table[name].to_pylist() for name in _KEY)
-    return map(AttemptKey, *columns)
 
 
 def _write_whole(folder: Path, name: str, table: pa.Table) -> None:

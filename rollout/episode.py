@@ -1,0 +1,287 @@
+"""One episode: the turn loop as a state machine, and the one place where a budget is enforced."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from reachgym.agents.protocol import (
+    Agent,
+    Completion,
+    Conversation,
+    Exchange,
+    FinishReason,
+    Limits,
+)
+from reachgym.envs.errors import EpisodeError
+from reachgym.envs.registration import EnvRef
+from reachgym.envs.seeding import derive_seed
+from reachgym.envs.tool_env import ToolEnv
+from reachgym.envs.types import Budget, Message, StopReason, Task, ToolSpec, Verdict
+from reachgym.rollout.trajectory import (
+    AttemptKey,
+    Failure,
+    Timings,
+    Trajectory,
+    Turn,
+    Usage,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of one policy at one task.
+
+    Attributes:
+        task: What to solve.
+        env: The environment to solve it in.
+        seed: Everything random in the attempt follows from it; never negative.
+        policy: Who acts, e.g. `"base"` or `"rl_tools/seed-1"`.
+        budget: What the attempt may spend.
+    """
+
+    task: Task
+    env: EnvRef
+    seed: int
+    policy: str
+    budget: Budget = field(default_factory=Budget)
+
+    @property
+    def key(self) -> AttemptKey:
+        """The attempt's identity in a store."""
+        return AttemptKey(self.task.hash, self.seed, self.policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an agent needs to take an episode's next turn."""
+
+    conversation: Conversation
+    tools: Sequence[ToolSpec]
+    limits: Limits
+    seed: int
+
+
+class Episode:
+    """An attempt under way: `start`, then `pending` and `advance` in turn until `finished`.
+
+    Whatever the environment raises ends the episode as a failure, which is unscored; it never
+    reaches the caller.
+    """
+
+    def __init__(
+        self, env: ToolEnv, attempt: Attempt, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.attempt = attempt
+        self.env = env
+        self._clock = clock
+        self._started_s = clock()
+        self._opening: tuple[Message, ...] = ()
+        self._turns: list[Turn] = []
+        self._trajectory: Trajectory | None = None
+        self._broken = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a trajectory."""
+        return self._trajectory is not None
+
+    @property
+    def broken(self) -> bool:
+        """Whether the environment raised: it is fit for no other episode."""
+        return self._broken
+
+    def start(self) -> None:
+        """Reset the environment to the attempt's task."""
+        try:
+            self._opening, _ = self.env.reset(
+                seed=self.attempt.seed, options={"task": self.attempt.task}
+            )
+        except Exception as error:
+            self._broken = True
+            self.fail(error)
+        self._started_s = self._clock()
+
+    def pending(self) -> Request:
+        """What the agent is to answer next; the seed depends on the attempt and the turn only."""
+        exchanges = tuple(Exchange(turn.completion, turn.replies) for turn in self._turns)
+        return Request(
+            conversation=Conversation(self._opening, exchanges),
+            tools=self.env.tool_specs,
+            limits=limits_left(self.attempt.budget, usage_of(self._turns)),
+            seed=derive_seed(self.attempt.seed, len(self._turns)),
+        )
+
+    def advance(self, completion: Completion) -> None:
+        """Take the agent's turn: run its calls, or end the episode.
+
+        Raises:
+            EpisodeError: The episode is finished.
+        """
+        if self.finished:
+            raise EpisodeError("the episode is finished; start another one")
+        tools_before = usage_of(self._turns).tool_calls
+        self._turns.append(Turn(completion))
+        try:
+            reason = self._refusal(completion, tools_before)
+            if reason is None:
+                reason = self._step(completion)
+            if reason is not None and not self.finished:
+                self._score_as_it_stands(reason)
+        except Exception as error:
+            self._broken = True
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """End the episode unscored, because something broke that is not the agent's doing."""
+        failure = Failure(kind=type(error).__name__, message=str(error))
+        verdict = Verdict(None, None, f"{failure.kind}: {failure.message}")
+        self._finish(verdict, StopReason.FAILED, failure)
+
+    def trajectory(self) -> Trajectory:
+        """The finished attempt.
+
+        Raises:
+            EpisodeError: The episode is not finished.
+        """
+        if self._trajectory is None:
+            raise EpisodeError("the episode is not finished; advance it until it is")
+        return self._trajectory
+
+    def _refusal(self, completion: Completion, tools_before: int) -> StopReason | None:
+        """The budget that forbids to step this completion: it was cut, or asks for too much."""
+        if completion.finish is FinishReason.ACTION_TOKENS:
+            return StopReason.ACTION_TOKENS
+        if completion.finish is FinishReason.CONTEXT_TOKENS:
+            return StopReason.CONTEXT_TOKENS
+        budget, usage = self.attempt.budget, usage_of(self._turns)
+        calls = tools_before + len(completion.message.tool_calls)
+        return _first_reached(
+            (StopReason.ACTION_TOKENS, usage.action_tokens - 1, budget.action_tokens),
+            (StopReason.CONTEXT_TOKENS, usage.context_tokens - 1, budget.context_tokens),
+            (StopReason.TOOL_CALLS, calls - 1, budget.tool_calls),
+            (StopReason.WALL, self._elapsed_s(), budget.wall_s),
+        )
+
+    def _step(self, completion: Completion) -> StopReason | None:
+        """Step the environment; returns the budget that leaves no room for another turn."""
+        replies, reward, terminated, truncated, info = self.env.step(completion.message)
+        results = tuple(info["results"])
+        self._turns[-1] = Turn(completion, results, tuple(replies), float(reward))
+        if terminated or truncated:
+            self._finish(info["verdict"], info["stop_reason"])
+            return None
+        budget, usage = self.attempt.budget, usage_of(self._turns)
+        return _first_reached(
+            (StopReason.TURNS, usage.turns, budget.turns),
+            (StopReason.ACTION_TOKENS, usage.action_tokens, budget.action_tokens),
+            (StopReason.CONTEXT_TOKENS, usage.context_tokens, budget.context_tokens),
+            (StopReason.WALL, self._elapsed_s(), budget.wall_s),
+        )
+
+    def _score_as_it_stands(self, reason: StopReason) -> None:
+        verdict = self.env.stop(reason)
+        self._turns[-1] = replace(self._turns[-1], reward=verdict.reward or 0.0)
+        self._finish(verdict, reason)
+
+    def _elapsed_s(self) -> float:
+        return self._clock() - self._started_s
+
+    def _finish(self, verdict: Verdict, reason: StopReason, failure: Failure | None = None) -> None:
+        task, turns = self.attempt.task, tuple(self._turns)
+        self._trajectory = Trajectory(
+            key=self.attempt.key,
+            task_id=task.id,
+            family=task.family,
+            split=task.split,
+            env=self.attempt.env.text,
+            policy_version=turns[0].completion.policy_version if turns else 0,
+            opening=tuple(self._opening),
+            turns=turns,
+            verdict=verdict,
+            stop_reason=reason,
+            failure=failure,
+            usage=usage_of(turns),
+            timings=Timings(
+                model_s=sum(turn.completion.seconds for turn in turns),
+                tool_s=sum(result.seconds for turn in turns for result in turn.results),
+                wall_s=self._elapsed_s(),
+            ),
+        )
+
+
+def run_episode(agent: Agent, env: ToolEnv, attempt: Attempt) -> Trajectory:
+    """Play one attempt to its end; a failure of agent or environment is part of the result."""
+    episode = Episode(env, attempt)
+    episode.start()
+    while not episode.finished:
+        for completion in complete(agent, [episode.pending()]):
+            if isinstance(completion, Exception):
+                episode.fail(completion)
+            else:
+                episode.advance(completion)
+    return episode.trajectory()
+
+
+def complete(agent: Agent, requests: Sequence[Request]) -> list[Completion | Exception]:
+    """One turn of every request, in one batch if the agent can take it.
+
+    When the batch fails its halves are tried, down to single requests, so that one conversation
+    that an agent cannot take is one failure and not everyone's.
+    """
+    try:
+        completions = agent.act(
+            [request.conversation for request in requests],
+            [request.tools for request in requests],
+            [request.limits for request in requests],
+            [request.seed for request in requests],
+        )
+        if len(completions) != len(requests):
+            raise EpisodeError(
+                f"the agent gave {len(completions)} completions for {len(requests)} conversations; "
+                "act() owes one for each"
+            )
+        return list(completions)
+    except Exception as error:
+        if len(requests) == 1:
+            return [error]
+    middle = len(requests) // 2
+    return complete(agent, requests[:middle]) + complete(agent, requests[middle:])
+
+
+def usage_of(turns: Sequence[Turn]) -> Usage:
+    """What these turns consumed; a call counts once it was run."""
+    sampled = sum(len(turn.completion.sampled_ids) for turn in turns)
+    results = [result for turn in turns for result in turn.results]
+    calls = [call for turn in turns for call in turn.completion.message.tool_calls]
+    return Usage(
+        turns=len(turns),
+        action_tokens=sampled,
+        context_tokens=sampled + sum(len(turn.completion.prompt_ids) for turn in turns),
+        tool_calls=len(results),
+        tool_errors=sum(result.error for result in results),
+        parse_errors=sum(call.parse_error is not None for call in calls),
+    )
+
+
+def limits_left(budget: Budget, usage: Usage) -> Limits:
+    """What bounds the next completion.
+
+    `action_tokens` is what may still be sampled; `context_tokens` is the length that the whole
+    token history may reach, for only the agent knows how many tokens the newest replies take.
+    """
+    limit = budget.action_tokens
+    return Limits(
+        action_tokens=None if limit is None else max(0, limit - usage.action_tokens),
+        context_tokens=budget.context_tokens,
+    )
+
+
+def _first_reached(
+    *meters: tuple[StopReason, float, float | None],
+) -> StopReason | None:
+    for reason, used, limit in meters:
+        if limit is not None and used >= limit:
+            return reason
+    return None

@@ -1,1 +1,26 @@
 """Gymnasium environments and all that an episode touches."""
+
+from reachgym.envs import suites as _suites
+from reachgym.envs.registration import EnvRef, make, register
+from reachgym.envs.tool_env import ToolEnv
+from reachgym.envs.tools.base import Tool, tool
+from reachgym.envs.types import Budget, Message, Task, ToolCall, Verdict
+from reachgym.envs.verifier import Attempt, exact_match
+
+# Importing the suites registers their environments.
+__all__ = [
+    "Attempt",
+    "Budget",
+    "EnvRef",
+    "Message",
+    "Task",
+    "Tool",
+    "ToolCall",
+    "ToolEnv",
+    "Verdict",
+    "exact_match",
+    "make",
+    "register",
+    "tool",
+]
+del _suites

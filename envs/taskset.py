@@ -1,0 +1,111 @@
+"""Tasks by split and index: lazy, seeded, checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Protocol
+
+from reachgym.envs.errors import TaskError
+from reachgym.envs.types import SPLITS, Split, Task
+
+
+class Taskset(Protocol):
+    """Where tasks come from; equal splits and indices give equal tasks, always."""
+
+    @property
+    def name(self) -> str:
+        """What the tasks are called together."""
+        ...
+
+    def task(self, split: Split, index: int) -> Task:
+        """The task at `index` of a split.
+
+        Raises:
+            TaskError: There is no such split or index.
+        """
+        ...
+
+    def size(self, split: Split) -> int | None:
+        """How many tasks a split has; None if it does not end."""
+        ...
+
+
+class ListTaskset:
+    """Tasks that are given as a list."""
+
+    def __init__(self, tasks: Sequence[Task], name: str = "tasks") -> None:
+        self.name = name
+        self._tasks: dict[Split, list[Task]] = {split: [] for split in SPLITS}
+        seen: set[str] = set()
+        if not tasks:
+            raise TaskError("a taskset needs at least one task; the list is empty")
+        for task in tasks:
+            check_task(task)
+            if task.id in seen:
+                raise TaskError(f"task ids must differ; '{task.id}' comes twice")
+            seen.add(task.id)
+            self._tasks[task.split].append(task)
+
+    def task(self, split: Split, index: int) -> Task:
+        """The task at `index` of a split."""
+        check_index(self, split, index)
+        return self._tasks[split][index]
+
+    def size(self, split: Split) -> int | None:
+        """How many tasks a split has."""
+        check_split(split)
+        return len(self._tasks[split])
+
+
+def check_task(task: Task) -> None:
+    """Refuse a task that cannot be posed or scored.
+
+    Raises:
+        TaskError: It lacks a gold answer or a prompt, names no known split, or its chance is no
+            probability.
+    """
+    if not task.gold:
+        raise TaskError(
+            f"task '{task.id}' has no gold answer; give Task(gold=...), the verifier needs it"
+        )
+    if not task.prompt:
+        raise TaskError(f"task '{task.id}' has no prompt; give Task(prompt=...)")
+    if not 0 <= task.chance <= 1:
+        raise TaskError(f"task '{task.id}': chance must lie in [0, 1], got {task.chance}")
+    check_split(task.split)
+
+
+def check_split(split: str) -> None:
+    """Refuse an unknown split.
+
+    Raises:
+        TaskError: There is no such split.
+    """
+    if split not in SPLITS:
+        raise TaskError(f"there is no split '{split}'; the splits are {', '.join(SPLITS)}")
+
+
+def check_index(taskset: Taskset, split: Split, index: int) -> None:
+    """Refuse an index outside its split.
+
+    Raises:
+        TaskError: There is no such split or index.
+    """
+    check_split(split)
+    size = taskset.size(split)
+    if index < 0 or (size is not None and index >= size):
+        raise TaskError(
+            f"{taskset.name} has {size} {split} tasks, so an index from 0 to "
+            f"{(size or 0) - 1}; got {index}"
+            if size is not None
+            else f"an index must not be negative; got {index}"
+        )
+
+
+def content_hash(taskset: Taskset, split: Split, n: int) -> str:
+    """Sixteen hex digits over the first `n` tasks of a split."""
+    digest = hashlib.sha256()
+    for index in range(n):
+        digest.update(taskset.task(split, index).hash.encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,249 @@
+"""The environment: turn semantics of an agent that acts through tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
+
+import gymnasium
+
+from reachgym.envs.errors import (
+    ActionError,
+    EpisodeError,
+    InfrastructureError,
+    InputError,
+    ReachgymError,
+    TaskError,
+)
+from reachgym.envs.spaces import ConversationSpace, MessageSpace
+from reachgym.envs.taskset import Taskset, check_split, check_task
+from reachgym.envs.tools.base import Tool, Toolbox
+from reachgym.envs.types import (
+    Budget,
+    Message,
+    StopReason,
+    Task,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    Verdict,
+)
+from reachgym.envs.verifier import Attempt, Verifier, exact_match
+
+Info: TypeAlias = dict[str, Any]
+Observation: TypeAlias = tuple[Message, ...]
+ResultT = TypeVar("ResultT")
+
+# An endless split is drawn from as if it had this many tasks.
+_ENDLESS = 2**31
+
+
+class ToolEnv(gymnasium.Env[Observation, Message]):
+    """An episode is a conversation: messages out, assistant messages in, until an answer.
+
+    An assistant message without tool calls is the final answer and ends the episode
+    (`terminated`). A message with calls runs them in order; each is answered by one tool message,
+    and text beside calls is never an answer. What the agent does wrong (an unknown tool, malformed
+    arguments, a tool that refuses) is told to it in that message. A spent budget ends the episode
+    as `truncated` and it is scored as it stands; `terminated` and `truncated` are never both true.
+
+    Of the budget, turns and tool calls hold here; tokens and time are the rollout's to count.
+
+    `info` is the trainer's side of a step and never shown to the agent: `task_id`, `results`
+    (tuple of `ToolResult`), `verdict` (`Verdict`, at the end) and `stop_reason`.
+    """
+
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - as gymnasium declares it
+
+    def __init__(
+        self,
+        taskset: Taskset,
+        *,
+        tools: Sequence[Tool] = (),
+        verifier: Verifier = exact_match,
+        budget: Budget = Budget(),
+        system_prompt: str = "",
+        max_result_chars: int = 4000,
+        render_mode: str | None = None,
+    ) -> None:
+        self.taskset = taskset
+        self.budget = budget
+        self.render_mode = render_mode
+        self.observation_space = ConversationSpace()
+        self.action_space = MessageSpace("assistant")
+        self._toolbox = Toolbox(tools, max_result_chars)
+        self._verifier = verifier
+        self._system_prompt = system_prompt
+        self._task: Task | None = None
+        self._over = True
+        self._messages: list[Message] = []
+        self._results: list[ToolResult] = []
+        self._turns = 0
+
+    @property
+    def tool_specs(self) -> tuple[ToolSpec, ...]:
+        """The tools offered to the agent."""
+        return self._toolbox.specs
+
+    @property
+    def task(self) -> Task:
+        """The task of the current or last episode."""
+        if self._task is None:
+            raise EpisodeError("there is no task yet; call reset() first")
+        return self._task
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Observation, Info]:
+        """Start an episode.
+
+        Args:
+            seed: Seeds the draw of a training task.
+            options: `{"task": Task}`, or `{"split": ..., "index": ...}`, or nothing for a
+                training task drawn at random.
+
+        Raises:
+            TaskError: The task cannot be posed, or there is no such split or index.
+            InputError: An option is unknown.
+        """
+        super().reset(seed=seed)
+        self._task = self._choose(dict(options or {}))
+        opening = [Message("system", self._system_prompt)] if self._system_prompt else []
+        opening.append(Message("user", self._task.prompt))
+        self._messages = opening
+        self._results = []
+        self._turns = 0
+        self._over = False
+        return tuple(opening), self._info()
+
+    def step(self, action: Message) -> tuple[Observation, float, bool, bool, Info]:
+        """Take the agent's turn.
+
+        Raises:
+            ActionError: The action is no assistant message.
+            EpisodeError: The episode has not begun, or is over.
+            InfrastructureError: A tool or the verifier failed by itself; reset before going on.
+        """
+        self._check(action)
+        self._turns += 1
+        self._messages.append(action)
+        if not action.tool_calls:
+            return self._end((), StopReason.ANSWERED, action.content)
+        results, all_run = self._call(action.tool_calls)
+        replies = tuple(Message("tool", r.content, tool_call_id=r.call_id) for r in results)
+        self._messages.extend(replies)
+        if not all_run:
+            return self._end(replies, StopReason.TOOL_CALLS, None, results)
+        if self.budget.turns is not None and self._turns >= self.budget.turns:
+            return self._end(replies, StopReason.TURNS, None, results)
+        return replies, 0.0, False, False, self._info(results)
+
+    def stop(self, reason: StopReason) -> Verdict:
+        """End the episode over a budget that the caller counts; it is scored as it stands.
+
+        Raises:
+            EpisodeError: There is no episode under way.
+        """
+        if self._over:
+            raise EpisodeError(f"there is no episode to stop ({reason}); call reset() first")
+        return self._judge(None)
+
+    def render(self) -> str | None:
+        """The conversation so far, as text."""
+        if self.render_mode is None:
+            return None
+        return "\n".join(f"{message.role}: {message.content}" for message in self._messages)
+
+    def _choose(self, options: dict[str, Any]) -> Task:
+        unknown = options.keys() - {"task", "split", "index"}
+        if unknown or ("task" in options and len(options) > 1):
+            raise InputError(
+                "reset options are {'task': Task} or {'split': ..., 'index': ...}; "
+                f"got {sorted(options)}"
+            )
+        if "task" in options:
+            task = options["task"]
+            if not isinstance(task, Task):
+                raise TaskError(f"option 'task' must be a Task, got {type(task).__name__}")
+            check_task(task)
+            return task
+        return self._draw(options)
+
+    def _draw(self, options: dict[str, Any]) -> Task:
+        split = options.get("split", "train")
+        check_split(split)
+        size = self.taskset.size(split)
+        if size == 0:
+            raise TaskError(f"{self.taskset.name} has no {split} tasks; choose another split")
+        index = options.get("index")
+        if index is None:
+            index = int(self.np_random.integers(_ENDLESS if size is None else size))
+        return self.taskset.task(split, index)
+
+    def _check(self, action: object) -> None:
+        if self._over:
+            raise EpisodeError("the episode is over or has not begun; call reset() first")
+        if not isinstance(action, Message) or action.role != "assistant":
+            came = f"role '{action.role}'" if isinstance(action, Message) else type(action).__name__
+            raise ActionError(f"an action is a Message of role 'assistant'; got {came}")
+
+    def _call(self, calls: Sequence[ToolCall]) -> tuple[tuple[ToolResult, ...], bool]:
+        """Run calls as far as the budget reaches; says whether all were run."""
+        results: list[ToolResult] = []
+        all_run = True
+        for call in calls:
+            if self.budget.tool_calls is not None and len(self._results) >= self.budget.tool_calls:
+                text = f"not run: the budget of {self.budget.tool_calls} tool calls is spent"
+                results.append(ToolResult(call.id, text, error=True))
+                all_run = False
+                continue
+            result = self._guard("tool", partial(self._toolbox.call, call))
+            results.append(result)
+            self._results.append(result)
+        return tuple(results), all_run
+
+    def _end(
+        self,
+        replies: Observation,
+        reason: StopReason,
+        answer: str | None,
+        results: tuple[ToolResult, ...] = (),
+    ) -> tuple[Observation, float, bool, bool, Info]:
+        verdict = self._judge(answer)
+        info = self._info(results, verdict, reason)
+        return replies, verdict.reward or 0.0, not reason.truncated, reason.truncated, info
+
+    def _judge(self, answer: str | None) -> Verdict:
+        self._over = True
+        attempt = Attempt(self.task, tuple(self._messages), tuple(self._results), answer)
+        verdict = self._guard("verifier", partial(self._verifier, attempt))
+        if verdict.reward is None or verdict.passed is None:
+            raise InfrastructureError(f"the attempt could not be scored: {verdict.explanation}")
+        return verdict
+
+    def _guard(self, what: str, work: Callable[[], ResultT]) -> ResultT:
+        """Run a tool or the verifier; whatever it raises is the infrastructure's failure."""
+        try:
+            return work()
+        except ReachgymError:
+            self._over = True
+            raise
+        except Exception as error:
+            self._over = True
+            raise InfrastructureError(
+                f"the {what} failed with {type(error).__name__}: {error}"
+            ) from error
+
+    def _info(
+        self,
+        results: tuple[ToolResult, ...] = (),
+        verdict: Verdict | None = None,
+        reason: StopReason | None = None,
+    ) -> Info:
+        return {
+            "task_id": self.task.id,
+            "results": results,
+            "verdict": verdict,
+            "stop_reason": reason,
+        }

@@ -7,9 +7,10 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from reachgym.agents.decoding import Request, Sampled, generate
@@ -28,6 +29,8 @@ from reachgym.envs.types import ToolSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+Weight: TypeAlias = "torch.Tensor | npt.NDArray[np.generic]"
 
 # Logits of one scoring batch, in numbers: half a gigabyte of float32.
 _SCORED_LOGITS = 2**27
@@ -124,19 +127,32 @@ class TransformersPolicy:
         """The version of the weights in use."""
         return self._version
 
-    def load_weights(self, state_dict: Mapping[str, torch.Tensor], version: int) -> None:
+    def load_weights(self, state_dict: Mapping[str, Weight], version: int) -> None:
         """Take new weights, such as a learner publishes.
+
+        Args:
+            state_dict: Tensors or arrays by name, copied; tied weights need one of their names.
+            version: What completions will say sampled them.
 
         Raises:
             CheckpointError: The names or shapes are not this model's.
         """
+        own = self.model.state_dict()
+        given = {own[name].data_ptr() for name in state_dict if name in own}
+        missing = [name for name, tensor in own.items() if tensor.data_ptr() not in given]
+        unknown = [name for name in state_dict if name not in own]
+        if missing or unknown:
+            raise self._foreign(f"missing {missing[:3]}, unknown {unknown[:3]}")
         try:
-            self.model.load_state_dict(state_dict)
+            self.model.load_state_dict(
+                {
+                    name: torch.tensor(value) if isinstance(value, np.ndarray) else value
+                    for name, value in state_dict.items()
+                },
+                strict=False,
+            )
         except RuntimeError as error:
-            raise CheckpointError(
-                f"expected the weights of this {type(self.model).__name__}, got others ({error}); "
-                "publish `state_dict()` of a model with the same configuration"
-            ) from error
+            raise self._foreign(str(error)) from error
         self._version = version
 
     def act(
@@ -182,6 +198,12 @@ class TransformersPolicy:
             scored = self._score_batch([sequences[place] for place in places])
             scores.update(zip(places, scored, strict=True))
         return [scores[place] for place in range(len(sequences))]
+
+    def _foreign(self, difference: str) -> CheckpointError:
+        return CheckpointError(
+            f"expected the weights of this {type(self.model).__name__}, got others: {difference}; "
+            "publish the state_dict() of a model with the same configuration"
+        )
 
     def _prepare(
         self, conversation: Conversation, tools: Sequence[ToolSpec], limits: Limits, seed: int

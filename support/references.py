@@ -9,7 +9,7 @@ import numpy as np
 
 from reachgym.support.counts import Estimate, Flags, TaskCounts
 from reachgym.support.flow import find_reference
-from reachgym.support.hypotheses import share_lower, share_upper
+from reachgym.support.hypotheses import mean_lower, mean_upper
 from reachgym.support.labels import Label, task_labels
 
 
@@ -71,5 +71,5 @@ def interface_effects(
 
 def _share(reached: list[Flags], alpha: float) -> Estimate:
     per_task = np.array([flags.mean() for flags in reached])
-    low, high = share_lower(per_task, alpha / 2), share_upper(per_task, alpha / 2)
+    low, high = mean_lower(per_task, alpha / 2), mean_upper(per_task, alpha / 2)
     return Estimate(float(per_task.mean()), low, high, len(per_task))

@@ -11,19 +11,20 @@ the base of *every* seed is out of reach. Undecided tasks stay in the share's de
 count against creation. Where nothing was created, each task is labelled created with probability at
 most alpha <= minimum, so a false creation has probability at most alpha.
 
-**Elicitation**: pass@1 is up (t-test over clusters), pass@B is within ±delta of the base's (TOST),
-and the share created *or not excluded from it* is below the minimum. Undecided tasks count against
-elicitation as well.
+**Elicitation**: pass@1 is up (exact sign test over clusters), pass@B is within ±delta of the base's
+(TOST), and the share created *or not excluded from it* is below the minimum. Undecided tasks count
+against elicitation as well. With m arms and K clusters that show nothing at all it needs
+`(1 - min(minimum, delta))**K <= alpha / m`: 29 tasks for one arm at 0.1, 17 for six at 0.25.
 
-**Shrinkage**: pass@B is down by more than delta (t-test), or more clusters lost than created (exact
+**Shrinkage**: pass@B is down by more than delta, or more clusters lost than created (exact
 McNemar), at twice the smaller p-value.
 
 Clusters are tasks within a family. Over all families they are the families themselves, whatever
 their number of tasks, because a family that was created wholly is one observation about families.
-With few families little can be said of "families like these": creation needs 3 of 6 at a minimum of
-0.1, and elicitation needs dozens. There the verdicts per family carry the weight. Bounds on shares
-are exact for 0/1 values (`hypotheses.share_above`), so 16 of 16 bounds the share by 0.83, not by 1.
-A bootstrap would collapse there, which is why none is used here.
+With few families little can be said of "families like these": creation needs 3 of 6 at a minimum
+of 0.1, and elicitation needs dozens. There the verdicts per family carry the weight. Bounds are
+those of `hypotheses.mean_above`, exact for shares of whole tasks: 16 of 16 bounds the share by
+0.83, not by 1.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ class Verdict:
         pass_at_b_gain: pass@B of the arm less the base's.
         seeds_agreeing: Seeds whose own created share is above the threshold.
         seeds: Training seeds of the arm.
-        further_draws: Draws, base and arm together, that would decide it if every success keeps
-            its observed rate; None where more draws of these tasks would not.
+        further_draws: Draws, base and arm together, that would give every task its label and so
+            decide it, if successes keep their observed rates; None where that would not.
         cell: The evidence it rests on.
     """
 
@@ -186,20 +187,20 @@ def _verdict(policy: str, cell: Cell, p_values: Mapping[Claim, float], rules: Ru
 def _creation(cell: Cell, rules: Rules) -> float:
     if 2 * _agreeing(cell, rules) <= len(cell.created):
         return 1.0
-    share = tests.share_above(cell.created.mean(axis=0), _threshold(cell, rules))
+    share = tests.mean_above(cell.created.mean(axis=0), _threshold(cell, rules))
     return max([share, *(tests.sign_test(beyond) for beyond in cell.beyond_controls.values())])
 
 
 def _elicitation(cell: Cell, rules: Rules) -> float:
     return max(
-        tests.gain_above(cell.gain_1.mean(axis=0), 0.0),
+        tests.sign_test(cell.gain_1.mean(axis=0)),
         tests.equivalence(cell.gain_b.mean(axis=0), rules.delta),
-        tests.share_below(cell.maybe_created.mean(axis=0), rules.minimum_share),
+        tests.mean_below(cell.maybe_created.mean(axis=0), rules.minimum_share),
     )
 
 
 def _shrinkage(cell: Cell, rules: Rules) -> float:
-    down = tests.gain_above(-cell.gain_b.mean(axis=0), rules.delta)
+    down = tests.mean_below(cell.gain_b.mean(axis=0), -rules.delta)
     lost = tests.sign_test(cell.lost.mean(axis=0) - cell.created.mean(axis=0))
     return min(1.0, 2 * min(down, lost))
 
@@ -216,7 +217,7 @@ def _threshold(cell: Cell, rules: Rules) -> float:
 
 
 def _agreeing(cell: Cell, rules: Rules) -> int:
-    bounds = [tests.share_lower(created, rules.alpha) for created in cell.created]
+    bounds = [tests.mean_lower(created, rules.alpha) for created in cell.created]
     return sum(bound > _threshold(cell, rules) for bound in bounds)
 
 
@@ -224,13 +225,14 @@ def _share(certain: Floats, possible: Floats, alpha: float) -> Estimate:
     """A share over clusters: what is certain bounds it below, what is not excluded above."""
     values = certain.mean(axis=0)
     estimate = float(values.mean()) if len(values) else 0.0
-    low = tests.share_lower(values, alpha)
-    return Estimate(estimate, low, tests.share_upper(possible.mean(axis=0), alpha), len(values))
+    low = tests.mean_lower(values, alpha)
+    return Estimate(estimate, low, tests.mean_upper(possible.mean(axis=0), alpha), len(values))
 
 
 def _gain(values: Floats, alpha: float) -> Estimate:
     estimate = float(values.mean()) if len(values) else 0.0
-    return Estimate(estimate, *tests.gain_bounds(values, alpha), len(values))
+    low, high = tests.mean_lower(values, alpha, least=-1.0), tests.mean_upper(values, alpha)
+    return Estimate(estimate, low, high, len(values))
 
 
 def _noise_floors(base: Iterable[TaskCounts], rules: Rules) -> dict[str, float]:

@@ -22,10 +22,10 @@ def describe(verdict: Verdict) -> str:
 def _creation(verdict: Verdict) -> str:
     cell, rules = verdict.cell, verdict.rules
     return (
-        f"Creation on {_where(verdict)}: {_created(verdict)} of {_count(cell.tasks, 'held-out task')}"
-        f" that the base cannot solve within {_count(rules.attempts, 'attempt')}"
-        f" ({_base_evidence(verdict)}) are solved by {verdict.policy}, more likely than not, within"
-        f" as many ({_range(cell.arm_draws)} draws each). The created share is"
+        f"Creation on {_where(verdict)}: {_created(verdict)} of {_count(cell.tasks, 'task')}, which"
+        f" the base does not solve within {_count(rules.attempts, 'attempt')}"
+        f" ({_base_evidence(verdict)}), are solved by {verdict.policy}, more likely than not,"
+        f" within as many ({_range(cell.arm_draws)} draws each). The created share is"
         f" {_share(verdict.created_share, verdict)}; it is above {_percent(rules.minimum_share)} on"
         f" {verdict.seeds_agreeing} of {_count(verdict.seeds, 'seed')}."
     )

@@ -83,7 +83,6 @@ class Cell:
         tasks: Tasks counted.
         excluded: Tasks left out because chance could solve them within B attempts.
         created_tasks: Tasks created, per seed.
-        base_out: Tasks out of reach for the base of every seed.
         base_seeds: How many bases there are.
         base_draws: Fewest and most draws of a base on a task.
         base_successes: Most successes of a base on a created task.
@@ -102,7 +101,6 @@ class Cell:
     tasks: int
     excluded: int
     created_tasks: tuple[int, ...]
-    base_out: int
     base_seeds: int
     base_draws: tuple[int, int]
     base_successes: int
@@ -149,7 +147,6 @@ def family_cell(
         tasks=len(ours[0]),
         excluded=len(measured[0]) - len(ours[0]),
         created_tasks=tuple(int(count) for count in created.sum(axis=1)),
-        base_out=int(base_out.sum()),
         base_seeds=len(seeds),
         base_draws=_draws(bases),
         base_successes=_most_successes(bases, created.any(axis=0)),
@@ -181,7 +178,6 @@ def pooled_cell(cells: Sequence[Cell]) -> Cell:
         created_tasks=tuple(
             sum(counts) for counts in zip(*(c.created_tasks for c in cells), strict=True)
         ),
-        base_out=sum(cell.base_out for cell in cells),
         base_seeds=cells[0].base_seeds,
         base_draws=_widest(cell.base_draws for cell in cells),
         base_successes=max(cell.base_successes for cell in cells),

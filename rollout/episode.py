@@ -1,4 +1,4 @@
-"""One episode: the turn loop as a state machine, and the one place where a budget is enforced."""
+"""One episode: the turn loop as a state machine that keeps to an attempt's budget."""
 
 from __future__ import annotations
 
@@ -93,8 +93,11 @@ class Episode:
         return self._broken
 
     def start(self) -> None:
-        """Reset the environment to the attempt's task."""
+        """Reset the environment to the attempt's task, under the attempt's budget."""
         try:
+            # Turns and calls are counted where they happen, so that an environment used bare
+            # keeps the same rules; whatever budget it came with gives way to the attempt's.
+            self.env.budget = self.attempt.budget
             self._opening, _ = self.env.reset(
                 seed=self.attempt.seed, options={"task": self.attempt.task}
             )
@@ -121,13 +124,10 @@ class Episode:
         """
         if self.finished:
             raise EpisodeError("the episode is finished; start another one")
-        tools_before = usage_of(self._turns).tool_calls
         self._turns.append(Turn(completion))
         try:
-            reason = self._refusal(completion, tools_before)
-            if reason is None:
-                reason = self._step(completion)
-            if reason is not None and not self.finished:
+            reason = self._cut_by(completion) or self._step(completion)
+            if reason is not None:
                 self._score_as_it_stands(reason)
         except Exception as error:
             self._broken = True
@@ -149,36 +149,39 @@ class Episode:
             raise EpisodeError("the episode is not finished; advance it until it is")
         return self._trajectory
 
-    def _refusal(self, completion: Completion, tools_before: int) -> StopReason | None:
-        """The budget that forbids to step this completion: it was cut, or asks for too much."""
+    def _cut_by(self, completion: Completion) -> StopReason | None:
+        """The budget that cut this completion, or that it oversteps: it is not a finished turn."""
         if completion.finish is FinishReason.ACTION_TOKENS:
             return StopReason.ACTION_TOKENS
         if completion.finish is FinishReason.CONTEXT_TOKENS:
             return StopReason.CONTEXT_TOKENS
         budget, usage = self.attempt.budget, usage_of(self._turns)
-        calls = tools_before + len(completion.message.tool_calls)
         return _first_reached(
             (StopReason.ACTION_TOKENS, usage.action_tokens - 1, budget.action_tokens),
             (StopReason.CONTEXT_TOKENS, usage.context_tokens - 1, budget.context_tokens),
-            (StopReason.TOOL_CALLS, calls - 1, budget.tool_calls),
             (StopReason.WALL, self._elapsed_s(), budget.wall_s),
         )
 
     def _step(self, completion: Completion) -> StopReason | None:
         """Step the environment; returns the budget that leaves no room for another turn."""
+        calls_left = self._calls_left()
         replies, reward, terminated, truncated, info = self.env.step(completion.message)
-        results = tuple(info["results"])
+        # Calls that the budget leaves no room for are answered, but were not run.
+        results = tuple(info["results"][:calls_left])
         self._turns[-1] = Turn(completion, results, tuple(replies), float(reward))
         if terminated or truncated:
             self._finish(info["verdict"], info["stop_reason"])
             return None
         budget, usage = self.attempt.budget, usage_of(self._turns)
         return _first_reached(
-            (StopReason.TURNS, usage.turns, budget.turns),
             (StopReason.ACTION_TOKENS, usage.action_tokens, budget.action_tokens),
             (StopReason.CONTEXT_TOKENS, usage.context_tokens, budget.context_tokens),
             (StopReason.WALL, self._elapsed_s(), budget.wall_s),
         )
+
+    def _calls_left(self) -> int | None:
+        limit = self.attempt.budget.tool_calls
+        return None if limit is None else limit - usage_of(self._turns).tool_calls
 
     def _score_as_it_stands(self, reason: StopReason) -> None:
         verdict = self.env.stop(reason)

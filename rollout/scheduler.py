@@ -35,7 +35,8 @@ def run_attempts(agent: Agent, attempts: Iterable[Attempt], *, slots: int) -> It
         scheduler = Scheduler(agent, slots=slots, pool=pool)
         try:
             while True:
-                scheduler.add(islice(source, slots - scheduler.unfinished))
+                # As many again wait, so that a slot is refilled before the agent's next batch.
+                scheduler.add(islice(source, 2 * slots - scheduler.unfinished))
                 if not scheduler.unfinished:
                     return
                 yield from scheduler.round()
@@ -168,5 +169,7 @@ class Scheduler:
         act_s = time.monotonic() - started_s
         self._patience_s = max(_MIN_PATIENCE_S, _PATIENCE_SHARE * act_s)
         for slot, completion in zip(ready, completions, strict=True):
-            take = slot.episode.fail if isinstance(completion, Exception) else slot.episode.advance
-            self._submit(slot, partial(take, completion))
+            if isinstance(completion, Exception):
+                self._submit(slot, partial(slot.episode.fail, completion))
+            else:
+                self._submit(slot, partial(slot.episode.advance, completion))

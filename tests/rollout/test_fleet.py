@@ -1,0 +1,103 @@
+"""A fleet plays what the scheduler alone plays, on Ray workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+from echo_world import SeededAgent, Weightless, attempts
+
+from reachgym.envs.errors import ConfigError, InputError
+from reachgym.envs.registration import EnvRef
+from reachgym.rollout.fleet import Fleet, connect, disconnect
+from reachgym.rollout.progress import Progress
+from reachgym.rollout.scheduler import run_attempts
+
+REMOTE = EnvRef("echo_world:test/Echo-v0")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent / "worlds"))
+        connect(num_cpus=2)
+        yield
+        disconnect()
+
+
+@pytest.fixture(scope="module")
+def fleet(cluster) -> Iterator[Fleet]:
+    with Fleet(SeededAgent, workers=2, slots=8) as opened:
+        yield opened
+
+
+def outcome(row) -> tuple:
+    return row.key, row.verdict, [turn.completion for turn in row.turns], row.usage
+
+
+def test_trajectories_are_those_of_the_scheduler_alone(fleet):
+    asked = attempts(100, ref=REMOTE)
+    played = list(fleet.run(asked))
+    alone = list(run_attempts(SeededAgent(), asked, slots=8))
+    assert len(played) == 100
+    assert sorted(map(outcome, played), key=str) == sorted(map(outcome, alone), key=str)
+
+
+def test_progress_is_told_until_everything_is_done(fleet):
+    told: list[Progress] = []
+    list(fleet.run(attempts(50, ref=REMOTE), on_progress=told.append))
+    assert (told[-1].done, told[-1].total, told[-1].failed) == (50, 50, 0)
+    assert [progress.done for progress in told] == sorted(progress.done for progress in told)
+    assert told[-1].rate > 0
+    assert told[-1].eta_s == 0
+
+
+def test_published_weights_reach_every_worker(fleet):
+    for version in (10, 20):
+        fleet.publish({"w": np.ones(3, np.float32)}, version)
+        played = list(fleet.run(attempts(40, ref=REMOTE)))
+        assert {row.policy_version for row in played} == {version + 3}
+
+
+def test_weights_in_the_object_store_are_published_by_reference(fleet):
+    fleet.publish(ray.put({"w": np.ones(5, np.float32)}), 30)
+    assert {row.policy_version for row in fleet.run(attempts(20, ref=REMOTE))} == {35}
+
+
+def test_a_run_that_is_left_early_does_not_disturb_the_next(fleet):
+    early = fleet.run(attempts(200, ref=REMOTE))
+    next(early)
+    early.close()
+    played = list(fleet.run(attempts(30, ref=REMOTE)))
+    assert sorted(row.key.seed for row in played) == list(range(30))
+
+
+def test_an_environment_that_workers_cannot_import_is_named(fleet):
+    with pytest.raises(InputError, match="nowhere_to_be_found"):
+        list(fleet.run(attempts(2, ref=EnvRef("nowhere_to_be_found:a/B-v0"))))
+    assert len(list(fleet.run(attempts(4, ref=REMOTE)))) == 4
+
+
+def test_more_workers_than_the_cluster_has_room_for_are_refused(cluster):
+    with pytest.raises(ConfigError, match="need 9, the cluster has 2"):
+        Fleet(SeededAgent, workers=9, slots=1)
+
+
+def test_agents_without_weights_say_so(fleet):
+    fleet.close()
+    with (
+        Fleet(Weightless, workers=1, slots=1) as weightless,
+        pytest.raises(InputError, match="Weightless takes no weights"),
+    ):
+        weightless.publish({}, 1)
+
+
+def test_what_the_factory_raises_is_raised(cluster):
+    def factory():
+        raise ZeroDivisionError("no such model")
+
+    with pytest.raises(ZeroDivisionError, match="no such model"):
+        Fleet(factory, workers=1, slots=1)

@@ -1,0 +1,169 @@
+"""One execution inside the jail: a reaper, and its child that gives up all powers and runs code."""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import contextlib
+import gc
+import marshal
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import threading
+import traceback
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from reachgym.envs.sandbox import kernel, wire
+
+REPORT_BYTES = 4096
+
+_WORK = "/tmp"
+_STATUS_FD = 3
+_REQUEST_FD = 4
+_ENVIRONMENT = {"HOME": _WORK, "PATH": "/usr/bin", "LANG": "C.UTF-8"}
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is the same for every execution of a zygote.
+
+    Attributes:
+        rlimits: Number of each resource limit and its value.
+        mounts: Where a fresh tmpfs goes, and its options.
+        seccomp_program: The system call filter, compiled.
+    """
+
+    rlimits: list[tuple[int, int]]
+    mounts: list[tuple[str, str]]
+    seccomp_program: bytes
+
+
+def reap(setup: Setup, channel: socket.socket, status: int) -> NoReturn:
+    """As first process of new namespaces: prepare a child, report its end, and end all."""
+    try:
+        # The zygote ignores it, and whose children's ends are ignored cannot wait for them.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for point, options in setup.mounts:
+            kernel.mount("sandbox", point, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
+        child = os.fork()
+        if child == 0:
+            _run(setup, channel, status)
+        exit_code = _outlive(child)
+        os.write(status, wire.FINISHED + struct.pack("<i", exit_code))
+    except BaseException as error:
+        _report(status, error)
+    os._exit(0)
+
+
+def _outlive(child: int) -> int:
+    """Wait for the child, then kill and bury all it left behind; returns its exit code."""
+    # Orphans are adopted by the first process of their namespace.
+    pid, ending = os.wait()
+    while pid != child:
+        pid, ending = os.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+    return os.waitstatus_to_exitcode(ending)
+
+
+def _run(setup: Setup, channel: socket.socket, status: int) -> NoReturn:
+    try:
+        _lock_down(setup)
+        code = _take_request(channel, status)
+    except BaseException as error:
+        _report(status, error)
+        os._exit(1)
+    os.close(_STATUS_FD)
+    os._exit(_run_code(code))
+
+
+def _report(status: int, error: BaseException) -> None:
+    os.write(status, wire.BROKEN + f"{type(error).__name__}: {error}".encode()[:1000])
+
+
+def _lock_down(setup: Setup) -> None:
+    os.chdir(_WORK)
+    os.setsid()
+    for number, value in setup.rlimits:
+        resource.setrlimit(number, (value, value))
+    kernel.set_capabilities()
+    kernel.lock_down(setup.seccomp_program)
+
+
+def _take_request(channel: socket.socket, status: int) -> str:
+    """Wait for the execution's descriptors, then keep these alone; returns its code."""
+    _, _, (request, *outputs) = wire.receive(channel)
+    # Copies first: a descriptor must not be overwritten before it found its place.
+    spare = [os.dup(fd) for fd in (os.open("/dev/null", os.O_RDONLY), *outputs, status, request)]
+    for target, fd in enumerate(spare):
+        os.dup2(fd, target)
+    os.closerange(_REQUEST_FD + 1, 1024)
+    with open(_REQUEST_FD, "rb") as stream:
+        code, files = marshal.load(stream)
+    for name, content in files.items():
+        path = Path(_WORK, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return str(code)
+
+
+def _run_code(code: str) -> int:
+    """Run `code` as the main module would run; returns the exit status."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(_ENVIRONMENT)
+    sys.argv = [""]
+    # The site module, which is not loaded here, has these.
+    vars(builtins).update(exit=sys.exit, quit=sys.exit)
+    main = types.ModuleType("__main__")
+    sys.modules["__main__"] = main
+    gc.enable()
+    # Running code is what this program is for; it is locked down by now.
+    status = _guarded(lambda: exec(compile(code, "<code>", "exec"), main.__dict__))  # noqa: S102
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    return _guarded(_flush) or status
+
+
+def _guarded(action: Callable[[], None]) -> int:
+    """Do it; an exception ends as in an interpreter of its own: a traceback and a status."""
+    try:
+        action()
+    except SystemExit as ending:
+        if ending.code is None or isinstance(ending.code, int):
+            return (ending.code or 0) & 0xFF
+        _complain(str(ending.code) + "\n")
+    except BaseException as error:
+        # The first two frames are this function's and its caller's lambda.
+        where = error.__traceback__
+        for _ in range(2):
+            where = where and where.tb_next
+        _complain("".join(traceback.format_exception(error.with_traceback(where))))
+    else:
+        return 0
+    return 1
+
+
+def _complain(text: str) -> None:
+    # The code may have replaced or closed its standard error.
+    with contextlib.suppress(BaseException):
+        sys.stderr.write(text)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()

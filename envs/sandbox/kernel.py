@@ -1,0 +1,126 @@
+"""The Linux calls the sandbox needs and Python does not offer; imported inside the jail too."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+OWN_EVERYTHING = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET
+
+MS_RDONLY, MS_NOSUID, MS_NODEV = 1, 2, 4
+MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
+MNT_DETACH = 2
+
+CAP_SETPCAP, CAP_SYS_ADMIN = 8, 21
+
+_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_SET_SECCOMP = 1, 8, 22
+_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 24, 38, 47
+_CAP_AMBIENT_RAISE, _CAP_AMBIENT_CLEAR_ALL = 2, 4
+_SECCOMP_MODE_FILTER = 2
+_CAPABILITY_VERSION_3 = 0x20080522
+_SIGCHLD = 17
+
+_PIVOT_ROOT, _CLONE = {"x86_64": (155, 56), "aarch64": (41, 220)}.get(
+    platform.machine(), (None, None)
+)
+_libc = ctypes.CDLL(None, use_errno=True)
+# Holds the GIL across the call: the cloned process would otherwise wake without it.
+_libc_with_gil = ctypes.PyDLL(None, use_errno=True)
+
+
+class _SeccompProgram(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+def _check(result: int, call: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{call}: {os.strerror(number)}")
+    return result
+
+
+def _prctl(option: int, *arguments: int) -> None:
+    padded = [ctypes.c_ulong(value) for value in (*arguments, 0, 0, 0, 0)[:4]]
+    _check(_libc.prctl(option, *padded), f"prctl({option})")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
+    """mount(2)."""
+    result = _libc.mount(
+        source.encode(),
+        target.encode(),
+        None if kind is None else kind.encode(),
+        ctypes.c_ulong(flags),
+        options.encode(),
+    )
+    _check(result, f"mount({kind or 'bind'} on {target})")
+
+
+def pivot_root_here() -> None:
+    """Make the working directory, a mount point, the root, and let go of the old one."""
+    if _PIVOT_ROOT is None:
+        raise OSError(f"no system call numbers known for {platform.machine()}")
+    _check(_libc.syscall(ctypes.c_long(_PIVOT_ROOT), b".", b"."), "pivot_root")
+    _check(_libc.umount2(b".", MNT_DETACH), "umount of the old root")
+    os.chdir("/")
+
+
+def unshare(flags: int) -> None:
+    """unshare(2)."""
+    _check(_libc.unshare(flags), f"unshare({flags:#x})")
+
+
+def clone(flags: int) -> int:
+    """Fork into new namespaces; returns the child's pid, and 0 in the child.
+
+    The C library does not learn of the fork: the child must soon `os.fork` or `exec`.
+    """
+    if _CLONE is None:
+        raise OSError(f"no system call numbers known for {platform.machine()}")
+    words = [ctypes.c_long(word) for word in (_CLONE, flags | _SIGCHLD, 0, 0, 0, 0)]
+    return _check(_libc_with_gil.syscall(*words), f"clone({flags:#x})")
+
+
+def die_with_parent() -> None:
+    """Ask for SIGKILL when the parent thread dies; a later change of identity undoes it."""
+    _prctl(_PR_SET_PDEATHSIG, 9)
+
+
+def keep_capabilities() -> None:
+    """Let permitted capabilities survive the coming change of user id."""
+    _prctl(_PR_SET_KEEPCAPS, 1)
+
+
+def set_capabilities(*capabilities: int) -> None:
+    """Hold exactly these, now and across exec; none gives up every privilege."""
+    mask = sum(1 << capability for capability in capabilities)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0)
+    _prctl(_PR_CAP_AMBIENT, _CAP_AMBIENT_CLEAR_ALL)
+    _check(_libc.capset(header, data), "capset")
+    for capability in capabilities:
+        _prctl(_PR_CAP_AMBIENT, _CAP_AMBIENT_RAISE, capability)
+
+
+def empty_bounding_set() -> None:
+    """No exec of this process or its children can ever gain a capability."""
+    for capability in range(64):
+        try:
+            _prctl(_PR_CAPBSET_DROP, capability)
+        except OSError:
+            # EINVAL: past the last capability this kernel knows.
+            return
+
+
+def lock_down(seccomp_program: bytes) -> None:
+    """Set no_new_privs and load the system call filter; neither can be undone."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    program = _SeccompProgram(len(seccomp_program) // 8, seccomp_program)
+    _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(program))

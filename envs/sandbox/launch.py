@@ -1,0 +1,159 @@
+"""Starts and ends the processes of one sandbox, seen from the supervisor."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import math
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from reachgym.envs.errors import SandboxError
+from reachgym.envs.sandbox import guard, wire
+from reachgym.envs.sandbox.protocol import SandboxLimits
+from reachgym.envs.sandbox.seccomp_filter import compile_filter
+
+_BOOTSTRAP = """
+import sys, types
+folder, program = sys.argv[1:3]
+for name in ("reachgym", "reachgym.envs", "reachgym.envs.sandbox"):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [folder]
+if program == "guard":
+    from reachgym.envs.sandbox.guard import main
+else:
+    from reachgym.envs.sandbox.zygote import main
+main()
+"""
+_START_S = 60.0
+_END_S = 10.0
+# What an idle interpreter maps, and what a zygote and its reaper hold.
+_INTERPRETER_ADDRESS_BYTES = 128 * 2**20
+_ZYGOTE_BYTES = 48 * 2**20
+_ZYGOTE_PROCESSES = 2
+_DESCRIPTORS = 256
+_INODES = 4096
+_SHARED_MEMORY_BYTES = 16 * 2**20
+_SHARED_MEMORY_INODES = 256
+_SERIAL = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The running processes of one sandbox.
+
+    Attributes:
+        guard: The process outside the jail; its standard input is its lifeline.
+        control: The socket to the zygote.
+        zygote_pid: As the supervisor sees it.
+        memory_limited: A control group bounds the memory of all processes together.
+    """
+
+    guard: subprocess.Popen[bytes]
+    control: socket.socket
+    zygote_pid: int
+    memory_limited: bool
+
+
+def start(limits: SandboxLimits) -> Slot:
+    """Start a guard and its zygote.
+
+    Raises:
+        SandboxError: This machine cannot give the isolation; the text names what is missing.
+    """
+    control, far_end = socket.socketpair()
+    control.settimeout(_START_S)
+    with far_end:
+        process = _spawn_guard(limits, far_end)
+    try:
+        _, about, _ = wire.receive(control)
+        wire.send(control, wire.SETUP, _setup(limits))
+        wire.receive(control)
+    except (wire.ClosedError, OSError) as error:
+        control.close()
+        _, reason = end(process)
+        raise SandboxError(
+            "expected Linux namespaces, mounts and seccomp to be available for a sandbox, but:"
+            f" {reason or str(error) or 'its processes died'}. Allow user namespaces, or run as"
+            " root with CAP_SYS_ADMIN; code is never run without isolation."
+        ) from error
+    return Slot(process, control, **json.loads(about))
+
+
+def end(process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    """End the guard and with it all others; returns its exit status and last words."""
+    words = b""
+    try:
+        # A forked copy of the supervisor may hold the pipe open, so a byte says it too.
+        with contextlib.suppress(BrokenPipeError):
+            _, words = process.communicate(b"q", timeout=_END_S)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    return process.wait(), words.decode(errors="replace").strip()
+
+
+def _spawn_guard(limits: SandboxLimits, control: socket.socket) -> subprocess.Popen[bytes]:
+    owner = os.pidfd_open(os.getpid())
+    orders = guard.Orders(
+        name=f"reachgym-{os.getpid()}-{next(_SERIAL)}",
+        bootstrap=_BOOTSTRAP,
+        memory_bytes=limits.memory_bytes + _ZYGOTE_BYTES,
+        processes=limits.processes + _ZYGOTE_PROCESSES,
+        control_fd=control.fileno(),
+        owner_fd=owner,
+    )
+    folder = str(Path(__file__).parent)
+    command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BOOTSTRAP, folder, "guard"]
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={},
+            cwd="/",
+            pass_fds=(control.fileno(), owner),
+            # An interrupt from the terminal is the supervisor's to handle.
+            start_new_session=True,
+        )
+    finally:
+        os.close(owner)
+    if process.stdin is None:
+        raise SandboxError("expected a pipe to the sandbox's guard, got none")
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(json.dumps(asdict(orders)).encode() + b"\n")
+        process.stdin.flush()
+    return process
+
+
+def _setup(limits: SandboxLimits) -> bytes:
+    """What every execution of the zygote shares: a JSON line, then the filter."""
+    wanted = {
+        resource.RLIMIT_AS: limits.memory_bytes + _INTERPRETER_ADDRESS_BYTES,
+        resource.RLIMIT_NPROC: limits.processes + _ZYGOTE_PROCESSES,
+        resource.RLIMIT_FSIZE: limits.file_bytes,
+        resource.RLIMIT_CPU: math.ceil(limits.wall_s * (os.cpu_count() or 1)) + 1,
+        resource.RLIMIT_NOFILE: _DESCRIPTORS,
+        resource.RLIMIT_CORE: 0,
+    }
+    files = f"size={limits.file_bytes},nr_inodes={_INODES},mode=700"
+    shared = f"size={_SHARED_MEMORY_BYTES},nr_inodes={_SHARED_MEMORY_INODES},mode=700"
+    setup = {
+        "rlimits": [[number, _at_most(number, value)] for number, value in wanted.items()],
+        "mounts": [["/tmp", files], ["/dev/shm", shared]],
+    }
+    return json.dumps(setup).encode() + b"\n" + compile_filter()
+
+
+def _at_most(number: int, value: int) -> int:
+    """`value`, or the hard limit this process itself is under: it cannot be raised."""
+    _, hard = resource.getrlimit(number)
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -1,0 +1,47 @@
+"""Frames on the control socket between the supervisor and the zygote."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+RUN, KILL, SETUP = b"R", b"K", b"S"
+FINISHED, KILLED, BROKEN, READY = b"F", b"D", b"B", b"Y"
+
+_HEADER = struct.Struct("<cI")
+
+
+class ClosedError(Exception):
+    """The other end is gone."""
+
+
+def send(
+    control: socket.socket, kind: bytes, payload: bytes = b"", fds: tuple[int, ...] = ()
+) -> None:
+    """Send one frame, with descriptors when `fds` are given."""
+    socket.send_fds(control, [_HEADER.pack(kind, len(payload))], fds)
+    control.sendall(payload)
+
+
+def receive(control: socket.socket) -> tuple[bytes, bytes, list[int]]:
+    """The next frame's kind, payload and descriptors.
+
+    Raises:
+        ClosedError: The other end closed the socket, also in the middle of a frame.
+    """
+    header, fds, _, _ = socket.recv_fds(control, _HEADER.size, 3)
+    if len(header) < _HEADER.size:
+        raise ClosedError
+    kind, length = _HEADER.unpack(header)
+    return kind, _receive_exactly(control, length), fds
+
+
+def _receive_exactly(control: socket.socket, length: int) -> bytes:
+    payload = bytearray(length)
+    view = memoryview(payload)
+    while view:
+        count = control.recv_into(view)
+        if count == 0:
+            raise ClosedError
+        view = view[count:]
+    return bytes(payload)

@@ -1,0 +1,124 @@
+"""The program inside the jail: a warm interpreter that keeps one prepared child to run code in.
+
+Namespaces take longer to make and to end than most code takes to run. So the next execution's
+are made before it is asked for, and the last one's end after its answer is given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+from dataclasses import dataclass
+
+from reachgym.envs.sandbox import execution, kernel, wire
+
+_PRELOADED = """
+    argparse ast base64 bisect bz2 calendar cmath collections contextlib copy csv dataclasses
+    datetime decimal enum fractions functools hashlib heapq inspect io itertools json logging
+    lzma math numbers operator pathlib pickle pprint queue random re shutil statistics string
+    struct subprocess tempfile textwrap threading time traceback types typing unittest uuid zlib
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Standby:
+    """A reaper whose child waits, locked down, for something to run.
+
+    Attributes:
+        ended: A pidfd of the reaper.
+        channel: Takes the execution's descriptors to the child.
+        status: Gives the reaper's report.
+    """
+
+    ended: int
+    channel: socket.socket
+    status: int
+
+    def close(self) -> None:
+        self.channel.close()
+        os.close(self.ended)
+        os.close(self.status)
+
+
+def main() -> None:
+    """Serve requests on descriptor 3 until its other end closes."""
+    kernel.die_with_parent()
+    # Code in the sandbox may send signals to its reaper, which is immune without handlers.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Ended reapers need no burial: their reports came before.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    kernel.empty_bounding_set()
+    for name in _PRELOADED.split():
+        # A distribution may leave out some extension modules.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    control = socket.socket(fileno=3)
+    with contextlib.suppress(wire.ClosedError, ConnectionError):
+        _, payload, _ = wire.receive(control)
+        header, _, program = payload.partition(b"\n")
+        setup = execution.Setup(**json.loads(header), seccomp_program=program)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        wire.send(control, wire.READY)
+        _serve(control, setup)
+
+
+def _serve(control: socket.socket, setup: execution.Setup) -> None:
+    standby = _prepare(setup)
+    while True:
+        kind, _, fds = wire.receive(control)
+        if kind != wire.RUN:
+            # A kill that crossed the reply it was meant for is late, and means nothing.
+            continue
+        if _readable(standby.ended, timeout_ms=0):
+            standby.close()
+            standby = _prepare(setup)
+        # A child that has died since then tells so by its missing report.
+        with contextlib.suppress(ConnectionError):
+            wire.send(standby.channel, wire.RUN, fds=tuple(fds))
+        for fd in fds:
+            os.close(fd)
+        report = _await_report(control, standby)
+        wire.send(control, report[:1] or wire.KILLED, report[1:])
+        standby.close()
+        standby = _prepare(setup)
+
+
+def _prepare(setup: execution.Setup) -> _Standby:
+    channel, inner = socket.socketpair()
+    status_read, status_write = os.pipe()
+    reaper = kernel.clone(kernel.OWN_EVERYTHING)
+    if reaper == 0:
+        execution.reap(setup, inner, status_write)
+    inner.close()
+    os.close(status_write)
+    return _Standby(os.pidfd_open(reaper), channel, status_read)
+
+
+def _await_report(control: socket.socket, standby: _Standby) -> bytes:
+    """The reaper's report, or nothing if it was killed, as it is when told to on `control`."""
+    poll = select.poll()
+    poll.register(standby.status, select.POLLIN)
+    poll.register(control, select.POLLIN)
+    if all(fd != standby.status for fd, _ in poll.poll()):
+        # The kernel kills all others of a process namespace with its first process.
+        signal.pidfd_send_signal(standby.ended, signal.SIGKILL)
+        wire.receive(control)
+        _readable(standby.ended, timeout_ms=None)
+    report = os.read(standby.status, execution.REPORT_BYTES)
+    if not report:
+        _readable(standby.ended, timeout_ms=None)
+    return report
+
+
+def _readable(fd: int, timeout_ms: int | None) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(timeout_ms))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,50 @@ class Learner(Protocol):
     def update(self, samples: Sequence[Sample]) -> Mapping[str, float]:
         """Take one update; returns metrics by name."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Samples as tensors, padded on the right.
+
+    Attributes:
+        ids_B_T: Token ids; padding has weight 0.
+        weights_B_T: Loss weight of each id.
+        logprobs_B_T: Behaviour log-probabilities, 0 where there are none.
+    """
+
+    ids_B_T: torch.Tensor
+    weights_B_T: torch.Tensor
+    logprobs_B_T: torch.Tensor
+
+
+def collate(samples: Sequence[Sample], device: torch.device) -> Batch:
+    """Pad samples to the longest of them and put them on a device."""
+    shape = (len(samples), max(len(sample.ids) for sample in samples))
+    ids_B_T = np.zeros(shape, np.int64)
+    weights_B_T = np.zeros(shape, np.float32)
+    logprobs_B_T = np.zeros(shape, np.float32)
+    for row, sample in enumerate(samples):
+        length = len(sample.ids)
+        ids_B_T[row, :length] = sample.ids
+        weights_B_T[row, :length] = sample.weights
+        if sample.logprobs is not None:
+            logprobs_B_T[row, :length] = sample.logprobs
+    arrays = (ids_B_T, weights_B_T, logprobs_B_T)
+    return Batch(*(torch.from_numpy(array).to(device) for array in arrays))
+
+
+def minibatches(
+    samples: Sequence[Sample], size: int, generator: np.random.Generator
+) -> Iterator[list[int]]:
+    """Indices of all samples in random minibatches of `size`, the last one shorter."""
+    order = generator.permutation(len(samples)).tolist()
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def by_length(samples: Sequence[Sample], indices: Sequence[int], parts: int) -> list[list[int]]:
+    """Cut a minibatch into parts of similar length, so that little of it is padding."""
+    order = sorted(indices, key=lambda index: len(samples[index].ids))
+    bounds = np.linspace(0, len(order), parts + 1).astype(int)
+    return [order[a:b] for a, b in pairwise(bounds) if b > a]

@@ -23,7 +23,7 @@ class TerseRenderer:
 
     A prompt is `<bos>`, its text and a newline; there is no system prompt and no tool schema. An
     assistant turn is scratch text and then `[s:QUERY]`, `[p:CODE]` or `=ANSWER;`. A tool's result
-    is `{text}`, cut at 32 characters, and `{!text}` where it is an error.
+    is `{text}`, cut at 32 characters.
     """
 
     pad_id = 0

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from reachgym.agents.protocol import Conversation, Exchange, Limits, TokenSequence
+from reachgym.agents.protocol import (
+    Conversation,
+    Exchange,
+    FinishReason,
+    Limits,
+    TokenSequence,
+)
 from reachgym.agents.renderers.terse import TerseRenderer
 from reachgym.agents.transformers_policy import TransformersPolicy
 from reachgym.envs.types import Message
@@ -117,3 +123,12 @@ def test_equal_seeds_and_histories_give_equal_completions(model):
     assert [c.sampled_ids for c in once] == [c.sampled_ids for c in again]
     assert [c.sampled_ids for c in once] == [c.sampled_ids for c in chunked]
     assert [c.message for c in once] == [c.message for c in again]
+
+
+def test_a_row_at_the_models_last_position_ends_and_the_others_go_on(model):
+    policy = TransformersPolicy(model, TerseRenderer(), temperature=0.0)
+    policy.renderer.stop_ids = frozenset()
+    chats = [Conversation((Message("user", text),)) for text in ("x" * 90, "y")]
+    full, free = policy.act(chats, [(), ()], [Limits(30), Limits(30)], [0, 1])
+    assert (len(full.sampled_ids), full.finish) == (4, FinishReason.CONTEXT_TOKENS)
+    assert free.sampled_ids == naive_greedy(model, free.prompt_ids, 30, ())

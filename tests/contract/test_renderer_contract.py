@@ -1,4 +1,4 @@
-"""What every renderer promises: deltas that add up, parsing that never fails, encoding that fits."""
+"""What every renderer promises: deltas add up, parsing never fails, encoding is read back."""
 
 import numpy as np
 import pytest

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayTaskError
 
 from reachgym.agents.protocol import Agent
 from reachgym.envs.errors import ConfigError, InfrastructureError
@@ -29,7 +29,7 @@ Weights: TypeAlias = Mapping[str, npt.NDArray[np.generic]]
 _Ray: TypeAlias = Any
 
 # Several threads in each of several processes on the same cores slow all of them down many times.
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 _CLOSE_S = 5.0
 _MAX_FAILED_STARTS = 3
 
@@ -42,6 +42,8 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> None:
         num_cpus: How many CPUs a started one offers; ignored when joining.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # The first error of a run is raised; Ray would print those of the other workers besides.
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     if address is None:
@@ -103,8 +105,8 @@ class Fleet:
         self._weights: _Ray | None = None
         self._version = 0
         self._places = [self._start() for _ in range(workers)]
-        ray.get([place.opening for place in self._places])
         for place in self._places:
+            _fetch(place.opening)
             place.opening = None
 
     def run(
@@ -154,13 +156,13 @@ class Fleet:
         loads = [place.actor.load.remote(shared, version) for place in self._places]
         for place, load in zip(self._places, loads, strict=True):
             try:
-                ray.get(load)
+                _fetch(load)
             except RayActorError:
                 self._replace(place)
 
     def close(self) -> None:
         """End the workers, after they have closed their environments if they can do so soon."""
-        closing = [place.actor.close.remote() for place in self._places]
+        closing = [p.actor.close.remote() for p in self._places if p.opening is None]
         if closing:
             ray.wait(closing, num_returns=len(closing), timeout=_CLOSE_S)
         for place in self._places:
@@ -190,8 +192,9 @@ class Fleet:
                     yield table
         finally:
             # Only a run that was left early has attempts in flight.
-            for number in set(calls.values()):
-                self._places[number].actor.clear.remote()
+            for number, place in enumerate(self._places):
+                if work.holds(number):
+                    place.actor.clear.remote()
 
     def _call(self, work: Workload, calls: dict[_Ray, int]) -> None:
         """Give every worker that waits something to do, if there is something."""
@@ -208,7 +211,7 @@ class Fleet:
     def _answer(self, work: Workload, number: int, answered: _Ray) -> pa.Table | None:
         place = self._places[number]
         try:
-            table = ray.get(answered)
+            table = _fetch(answered)
         except RayActorError as error:
             self._replace(place)
             return encode(_given_up(attempt, error) for attempt in work.lose(number))
@@ -233,6 +236,14 @@ class Fleet:
         ray.kill(place.actor)
         fresh = self._start()
         place.actor, place.opening = fresh.actor, fresh.opening
+
+
+def _fetch(call: _Ray) -> pa.Table | None:
+    """What a call returned; what it raised is raised as it was, without Ray's frame around it."""
+    try:
+        return ray.get(call)
+    except RayTaskError as error:
+        raise error.cause from error
 
 
 def _given_up(attempt: Attempt, error: RayActorError) -> Trajectory:

@@ -16,8 +16,6 @@ from reachgym.rollout.fleet import Fleet, connect, disconnect
 from reachgym.rollout.progress import Progress
 from reachgym.rollout.scheduler import run_attempts
 
-REMOTE = EnvRef("echo_world:test/Echo-v0")
-
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
@@ -39,7 +37,7 @@ def outcome(row) -> tuple:
 
 
 def test_trajectories_are_those_of_the_scheduler_alone(fleet):
-    asked = attempts(100, ref=REMOTE)
+    asked = attempts(100)
     played = list(fleet.run(asked))
     alone = list(run_attempts(SeededAgent(), asked, slots=8))
     assert len(played) == 100
@@ -48,7 +46,7 @@ def test_trajectories_are_those_of_the_scheduler_alone(fleet):
 
 def test_progress_is_told_until_everything_is_done(fleet):
     told: list[Progress] = []
-    list(fleet.run(attempts(50, ref=REMOTE), on_progress=told.append))
+    list(fleet.run(attempts(50), on_progress=told.append))
     assert (told[-1].done, told[-1].total, told[-1].failed) == (50, 50, 0)
     assert [progress.done for progress in told] == sorted(progress.done for progress in told)
     assert told[-1].rate > 0
@@ -58,27 +56,27 @@ def test_progress_is_told_until_everything_is_done(fleet):
 def test_published_weights_reach_every_worker(fleet):
     for version in (10, 20):
         fleet.publish({"w": np.ones(3, np.float32)}, version)
-        played = list(fleet.run(attempts(40, ref=REMOTE)))
+        played = list(fleet.run(attempts(40)))
         assert {row.policy_version for row in played} == {version + 3}
 
 
 def test_weights_in_the_object_store_are_published_by_reference(fleet):
     fleet.publish(ray.put({"w": np.ones(5, np.float32)}), 30)
-    assert {row.policy_version for row in fleet.run(attempts(20, ref=REMOTE))} == {35}
+    assert {row.policy_version for row in fleet.run(attempts(20))} == {35}
 
 
 def test_a_run_that_is_left_early_does_not_disturb_the_next(fleet):
-    early = fleet.run(attempts(200, ref=REMOTE))
+    early = fleet.run(attempts(200))
     next(early)
     early.close()
-    played = list(fleet.run(attempts(30, ref=REMOTE)))
+    played = list(fleet.run(attempts(30)))
     assert sorted(row.key.seed for row in played) == list(range(30))
 
 
 def test_an_environment_that_workers_cannot_import_is_named(fleet):
     with pytest.raises(InputError, match="nowhere_to_be_found"):
         list(fleet.run(attempts(2, ref=EnvRef("nowhere_to_be_found:a/B-v0"))))
-    assert len(list(fleet.run(attempts(4, ref=REMOTE)))) == 4
+    assert len(list(fleet.run(attempts(4)))) == 4
 
 
 def test_more_workers_than_the_cluster_has_room_for_are_refused(cluster):

@@ -112,12 +112,8 @@ def family_cell(
 ) -> Cell:
     """The evidence on one family, tasks as clusters.
 
-    Args:
-        arm: The arm and its controls.
-        base: Records of the base, every seed, through the interface it is compared in.
-        family: The family to look at.
-        floor: Created share of the base against itself on this family.
-        rules: The declared rules.
+    `base` holds every base seed through the interface it is compared in; `floor` is its created
+    share against itself.
 
     Raises:
         ValueError: Seeds or tasks are missing somewhere, or a task has fewer than B draws.

@@ -153,6 +153,14 @@ def test_undecided_tasks_count_against_creation_and_against_elicitation():
     assert verdict.created_share.high == 1.0
 
 
+def test_a_small_gain_on_tasks_whose_labels_are_open_is_not_yet_elicitation():
+    base = [TaskCounts("base", 0, "f", f"{task}", 40, 3) for task in range(32)]
+    arm = [TaskCounts("rl", 0, "f", f"{task}", 40, 4) for task in range(32)]
+    assert one(arm, base).claims == (Claim.INCONCLUSIVE,)
+    base = [TaskCounts("base", 0, "f", f"{task}", 400, 30) for task in range(32)]
+    assert one(arm, base).claims == (Claim.ELICITATION,)
+
+
 def test_an_inconclusive_verdict_says_how_many_further_draws_decide_it():
     rng = np.random.default_rng(0)
     arm = sample("rl", rng, 128, 0.95)

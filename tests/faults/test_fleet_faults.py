@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,6 @@ def world() -> Iterator[ModuleType]:
         patch.setenv("PYTHONPATH", str(WORLDS))
         patch.syspath_prepend(str(WORLDS))
         yield importlib.import_module("echo_world")
-        del sys.modules["echo_world"]
 
 
 @pytest.fixture(scope="module")

@@ -84,6 +84,13 @@ class _Output:
     lengths: torch.Tensor
     stopped: torch.Tensor
 
+    def write(
+        self, rows_B: torch.Tensor, step: int, ids_B: torch.Tensor, logprobs_B_V: torch.Tensor
+    ) -> None:
+        """Keep one step's draws; what a row draws after its end is written and never read."""
+        self.ids[rows_B, step] = ids_B
+        self.logprobs[rows_B, step] = logprobs_B_V.gather(1, ids_B[:, None])[:, 0]
+
 
 @torch.inference_mode()
 def generate(
@@ -110,21 +117,18 @@ def generate(
     limits_N = torch.tensor([request.max_new_tokens for request in requests], device=device)
     uniforms_N_T = torch.from_numpy(_uniforms(requests)).to(device)
     output = _empty_output(len(requests), int(limits_N.max()), device)
-    is_stop_V = torch.zeros(model.config.vocab_size, dtype=torch.bool, device=device)
-    is_stop_V[sorted(stop_ids)] = True
+    is_stop_V = _stop_table(stop_ids, model.config.vocab_size, device)
     batch, logits_B_V = _prefill(model, requests, output.ids.shape[1], pad_id)
     for step in range(output.ids.shape[1]):
         logprobs_B_V = log_distribution(logits_B_V, temperature)
         ids_B = draw(logprobs_B_V, uniforms_N_T[batch.rows, step])
-        output.ids[batch.rows, step] = ids_B
-        output.logprobs[batch.rows, step] = logprobs_B_V.gather(1, ids_B[:, None])[:, 0]
+        output.write(batch.rows, step, ids_B, logprobs_B_V)
         _close(batch, output, is_stop_V[ids_B], limits_N[batch.rows] == step + 1, step + 1)
         active = int((~batch.done).sum())
         if active == 0:
             break
         if 4 * active <= 3 * len(ids_B) and len(ids_B) >= _WORTH_COMPACTING:
-            ids_B = ids_B[~batch.done]
-            _compact(batch)
+            ids_B = _compact(batch, ids_B)
         logits_B_V = _advance(model, batch, ids_B)
     return _collect(output)
 
@@ -135,6 +139,12 @@ def _uniforms(requests: Sequence[Request]) -> npt.NDArray[np.float64]:
         [len(request.history) for request in requests],
         [request.max_new_tokens for request in requests],
     )
+
+
+def _stop_table(stop_ids: frozenset[int], vocab_size: int, device: torch.device) -> torch.Tensor:
+    is_stop_V = torch.zeros(vocab_size, dtype=torch.bool, device=device)
+    is_stop_V[sorted(stop_ids)] = True
+    return is_stop_V
 
 
 def _empty_output(rows: int, tokens: int, device: torch.device) -> _Output:
@@ -224,8 +234,8 @@ def _close(
     batch.done |= ending_B
 
 
-def _compact(batch: _Batch) -> None:
-    """Drop the rows that are done, and the columns that are padding in all others."""
+def _compact(batch: _Batch, ids_B: torch.Tensor) -> torch.Tensor:
+    """Drop the rows that are done, and the columns that only pad; returns the ids that stay."""
     kept_B = (~batch.done).nonzero()[:, 0]
     skip = int(batch.pads[kept_B].min())
     batch.cache = batch.cache.pick(kept_B, skip)
@@ -234,6 +244,7 @@ def _compact(batch: _Batch) -> None:
     batch.positions = batch.positions[kept_B]
     batch.done = batch.done[kept_B]
     batch.columns -= skip
+    return ids_B[kept_B]
 
 
 def _mask(pads_B: torch.Tensor, columns: int) -> torch.Tensor:

@@ -1,0 +1,109 @@
+"""What a family's keyword arguments mean: the tools offered, the information reachable, ranges."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from reachgym.envs.errors import ConfigError
+from reachgym.envs.retrieval.bm25 import BM25Index
+from reachgym.envs.suites.world import NAME_LETTERS, world_index
+from reachgym.envs.tools.base import Tool
+from reachgym.envs.tools.python import python_tool
+from reachgym.envs.tools.search import search_tool
+from reachgym.envs.types import JSON
+
+TOOLS = ("search", "python")
+
+_KEYS = ("tools", "information")
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """The tools an agent is offered, and whether searching finds anything."""
+
+    tools: tuple[str, ...]
+    information: bool = True
+
+    def build_tools(self, world_seed: int, letters: int = NAME_LETTERS) -> list[Tool]:
+        """The offered tools, `search` over the documents of a world."""
+        return [
+            _search(world_seed, letters, self.information) if name == "search" else _python()
+            for name in self.tools
+        ]
+
+
+def parse_interface(given: Mapping[str, JSON] | None, default: Sequence[str]) -> Interface:
+    """The interface that an environment's `interface` argument describes.
+
+    Args:
+        given: `{"tools": [...], "information": bool}`, either key optional; None for all defaults.
+        default: The tools offered where `given` names none.
+
+    Raises:
+        ConfigError: A key, a tool or a value is none of those known.
+    """
+    if given is None:
+        return Interface(tuple(default))
+    if not isinstance(given, Mapping):
+        raise ConfigError(
+            'interface expects a mapping such as {"tools": ["search"], "information": true}, '
+            f"got {given!r}"
+        )
+    for key in given:
+        _require_known("interface", key, _KEYS)
+    information = given.get("information", True)
+    if not isinstance(information, bool):
+        raise ConfigError(f"interface.information expects true or false, got {information!r}")
+    return Interface(_tool_names(given.get("tools", list(default))), information)
+
+
+def require_seed(value: object) -> None:
+    """Refuse a world seed that is no integer of 63 bits.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    require_in_range("world_seed", value, 0, 2**63 - 1)
+
+
+def require_in_range(name: str, value: object, lowest: int, highest: int) -> None:
+    """Refuse a value that is no integer from `lowest` to `highest`.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
+        raise ConfigError(f"{name} expects an integer from {lowest} to {highest}, got {value!r}")
+
+
+# Tools keep nothing between calls, and making one costs a millisecond: environments share them.
+@lru_cache(maxsize=16)
+def _search(world_seed: int, letters: int, information: bool) -> Tool:
+    return search_tool(world_index(world_seed, letters) if information else BM25Index(()))
+
+
+@lru_cache(maxsize=1)
+def _python() -> Tool:
+    return python_tool()
+
+
+def _tool_names(given: JSON) -> tuple[str, ...]:
+    if not isinstance(given, list | tuple):
+        raise ConfigError(f"interface.tools expects a list out of {list(TOOLS)}, got {given!r}")
+    for name in given:
+        _require_known("interface.tools", name, TOOLS)
+    names = tuple(str(name) for name in given)
+    if len(set(names)) < len(names):
+        raise ConfigError(f"interface.tools names a tool twice, got {list(names)}; name each once")
+    return names
+
+
+def _require_known(where: str, name: object, known: Sequence[str]) -> None:
+    if name in known:
+        return
+    near = difflib.get_close_matches(str(name), known, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(known)}"
+    raise ConfigError(f"{where} knows {', '.join(known)}, got {name!r}; {hint}")

@@ -26,7 +26,7 @@ _REPORT_S = 1.0
 class Learnable(Protocol):
     """An agent whose weights can be replaced while it runs."""
 
-    def load_weights(self, state: Mapping[str, npt.NDArray[np.generic]], version: int) -> None:
+    def load_weights(self, state: Mapping[str, npt.NDArray[np.generic]], version: int, /) -> None:
         """Take weights by name; the arrays are read-only and shared with other processes."""
         ...
 

@@ -46,7 +46,7 @@ class BM25Index:
         ids = [self._vocabulary[word] for word in words(query) if word in self._vocabulary]
         if not ids or k < 1:
             return []
-        # bm25s' own `retrieve` costs milliseconds a query and leaves ties in any order.
+        # bm25s' own `retrieve` takes twice as long for one query and leaves ties in any order.
         scores: npt.NDArray[np.float32] = self._scorer.get_scores_from_ids(ids)
         return [
             Hit(self._documents[i].id, float(scores[i]), self._documents[i].text)

@@ -22,10 +22,11 @@ _MEMORY_WATCH_S = 0.02
 
 @dataclass(slots=True)
 class _Stream:
-    """One output stream, kept up to a cap."""
+    """One output stream, of which the first or the last bytes are kept."""
 
     fd: int
     cap_bytes: int
+    keep_last: bool
     kept: bytearray = field(default_factory=bytearray)
     truncated: bool = False
 
@@ -35,9 +36,12 @@ class _Stream:
             chunk = os.read(self.fd, _CHUNK_BYTES)
         except BlockingIOError:
             return False
-        room = self.cap_bytes - len(self.kept)
-        self.kept += chunk[:room]
-        self.truncated |= len(chunk) > room
+        self.truncated |= len(self.kept) + len(chunk) > self.cap_bytes
+        self.kept += chunk
+        if self.keep_last:
+            del self.kept[: -self.cap_bytes]
+        else:
+            del self.kept[self.cap_bytes :]
         return bool(chunk)
 
 
@@ -75,7 +79,11 @@ def collect(slot: Slot, request: bytes, limits: SandboxLimits) -> Collected:
         SandboxError: The zygote did not end the execution when told to.
     """
     pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
-    streams = [_Stream(reader, limits.output_bytes) for reader, _ in pipes]
+    # The last words on standard error say what went wrong.
+    streams = [
+        _Stream(reader, limits.output_bytes, keep_last)
+        for (reader, _), keep_last in zip(pipes, (False, True), strict=True)
+    ]
     try:
         try:
             _send(slot, request, [writer for _, writer in pipes])

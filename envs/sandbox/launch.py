@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reachgym.envs.errors import SandboxError
-from reachgym.envs.sandbox import guard, wire
+from reachgym.envs.sandbox import guard, wire, zygote
 from reachgym.envs.sandbox.protocol import SandboxLimits
 from reachgym.envs.sandbox.seccomp_filter import compile_filter
 
@@ -37,7 +37,10 @@ _END_S = 10.0
 # What an idle interpreter maps, and what a zygote and its reaper hold.
 _INTERPRETER_ADDRESS_BYTES = 128 * 2**20
 _ZYGOTE_BYTES = 48 * 2**20
-_ZYGOTE_PROCESSES = 2
+# The zygote, a reaper, the reaper and the child that wait for the next execution, the dying.
+_ZYGOTE_PROCESSES = 4 + zygote.MOST_DYING + 1
+# So that an execution runs into its own limit before it keeps the zygote from forking.
+_SPARE_PROCESSES = 16
 _DESCRIPTORS = 256
 _INODES = 4096
 _SHARED_MEMORY_BYTES = 16 * 2**20
@@ -106,7 +109,7 @@ def _spawn_guard(limits: SandboxLimits, control: socket.socket) -> subprocess.Po
         name=f"reachgym-{os.getpid()}-{next(_SERIAL)}",
         bootstrap=_BOOTSTRAP,
         memory_bytes=limits.memory_bytes + _ZYGOTE_BYTES,
-        processes=limits.processes + _ZYGOTE_PROCESSES,
+        processes=limits.processes + _ZYGOTE_PROCESSES + _SPARE_PROCESSES,
         control_fd=control.fileno(),
         owner_fd=owner,
     )

@@ -39,6 +39,12 @@ class NamespacesSandbox:
         self._closed = False
         self._slot: launch.Slot | None = None
         self._start()
+        try:
+            # A machine may refuse what only an execution asks for; better now than later.
+            self.exec("")
+        except SandboxError:
+            self.close()
+            raise
 
     @property
     def level(self) -> str:

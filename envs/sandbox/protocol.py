@@ -22,7 +22,8 @@ class SandboxLimits:
     Attributes:
         wall_s: Deadline; past it everything in the execution is killed.
         memory_bytes: Memory of all processes of the execution together.
-        output_bytes: Standard output and error kept; the rest is read and dropped.
+        output_bytes: Kept of standard output, and as much again of standard error; the rest is
+            read and dropped.
         processes: Processes and threads alive at once.
         file_bytes: Space for files.
     """
@@ -41,8 +42,8 @@ class ExecResult:
     Attributes:
         outcome: Exited by itself, ran into the deadline, or was killed by a limit or a signal.
         exit_code: The exit status, or the negative signal number.
-        stdout: Standard output, decoded with replacement characters.
-        stderr: Standard error, likewise.
+        stdout: The beginning of standard output, decoded with replacement characters.
+        stderr: The end of standard error, likewise.
         truncated: Output went past its cap.
         seconds: Wall time.
     """

@@ -1,7 +1,7 @@
 """The program inside the jail: a warm interpreter that keeps one prepared child to run code in.
 
 Namespaces take longer to make and to end than most code takes to run. So the next execution's
-are made before it is asked for, and the last one's end after its answer is given.
+are made while this one runs, and the last one's end after its answer is given.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ import os
 import select
 import signal
 import socket
+from collections import deque
 from dataclasses import dataclass
 
 from reachgym.envs.sandbox import execution, kernel, wire
+
+# Reapers whose namespaces may still be ending when the next execution starts.
+MOST_DYING = 4
 
 _PRELOADED = """
     argparse ast base64 bisect bz2 calendar cmath collections contextlib copy csv dataclasses
@@ -42,7 +46,6 @@ class _Standby:
 
     def close(self) -> None:
         self.channel.close()
-        os.close(self.ended)
         os.close(self.status)
 
 
@@ -72,6 +75,7 @@ def main() -> None:
 
 def _serve(control: socket.socket, setup: execution.Setup) -> None:
     standby = _prepare(setup)
+    dying: deque[int] = deque()
     while True:
         kind, _, fds = wire.receive(control)
         if kind != wire.RUN:
@@ -79,16 +83,22 @@ def _serve(control: socket.socket, setup: execution.Setup) -> None:
             continue
         if _readable(standby.ended, timeout_ms=0):
             standby.close()
+            os.close(standby.ended)
             standby = _prepare(setup)
         # A child that has died since then tells so by its missing report.
         with contextlib.suppress(ConnectionError):
             wire.send(standby.channel, wire.RUN, fds=tuple(fds))
         for fd in fds:
             os.close(fd)
+        following = _prepare(setup)
         report = _await_report(control, standby)
         wire.send(control, report[:1] or wire.KILLED, report[1:])
         standby.close()
-        standby = _prepare(setup)
+        dying.append(standby.ended)
+        if len(dying) > MOST_DYING:
+            _readable(dying[0], timeout_ms=None)
+            os.close(dying.popleft())
+        standby = following
 
 
 def _prepare(setup: execution.Setup) -> _Standby:

@@ -1,0 +1,101 @@
+"""What the sandbox tests see of the host: processes, control groups, mounts."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from reachgym.envs.errors import SandboxError
+from reachgym.envs.sandbox.namespaces import NamespacesSandbox
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _namespaces() -> None:
+    try:
+        NamespacesSandbox().close()
+    except SandboxError as error:
+        pytest.skip(f"this machine gives no sandbox of level namespaces: {error}")
+
+
+@pytest.fixture
+def bystanders(descendants: Callable[[int], list[int]]) -> set[int]:
+    """Processes below this one that are of no sandbox of the test."""
+    return set(descendants(os.getpid()))
+
+
+@pytest.fixture
+def sandbox(bystanders: set[int]) -> Iterator[NamespacesSandbox]:
+    with NamespacesSandbox() as open_sandbox:
+        yield open_sandbox
+
+
+@pytest.fixture
+def processes(
+    sandbox: NamespacesSandbox, bystanders: set[int], descendants: Callable[[int], list[int]]
+) -> Callable[[], list[int]]:
+    """The sandbox's guard, zygote, waiting reaper and its child, once nothing else is left."""
+
+    def find() -> list[int]:
+        deadline_s = time.monotonic() + 10
+        while time.monotonic() < deadline_s:
+            pids = [pid for pid in descendants(os.getpid()) if pid not in bystanders]
+            if len(pids) == 4:
+                return pids
+            time.sleep(0.02)
+        raise AssertionError(f"expected four processes of an idle sandbox, got {pids}")
+
+    return find
+
+
+@pytest.fixture
+def descendants() -> Callable[[int], list[int]]:
+    """All living processes below a process, the nearest first."""
+
+    def find(pid: int) -> list[int]:
+        found = []
+        waiting = [pid]
+        while waiting:
+            for task in Path(f"/proc/{waiting.pop(0)}/task").glob("*/children"):
+                children = [int(word) for word in task.read_text().split()]
+                found += children
+                waiting += children
+        return found
+
+    return find
+
+
+@pytest.fixture
+def gone() -> Callable[[list[int]], bool]:
+    """Whether all of some processes end, within a few seconds."""
+
+    def alive(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()[0] != "Z"
+        except OSError:
+            return False
+
+    def wait(pids: list[int]) -> bool:
+        deadline_s = time.monotonic() + 15
+        while any(map(alive, pids)) and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        return not any(map(alive, pids))
+
+    return wait
+
+
+@pytest.fixture
+def control_groups() -> Callable[[int], list[str]]:
+    """Names of the control groups that a supervisor's sandboxes left."""
+
+    def find(owner_pid: int) -> list[str]:
+        prefix = f"reachgym-{owner_pid}-"
+        found = []
+        for _, folders, _ in os.walk("/sys/fs/cgroup"):
+            found += [name for name in folders if name.startswith(prefix)]
+        return found
+
+    return find

@@ -10,8 +10,10 @@ import pytest
 import ray
 from echo_world import SeededAgent, Weightless, attempts
 
+from reachgym.agents.protocol import Completion
 from reachgym.envs.errors import ConfigError, InputError
 from reachgym.envs.registration import EnvRef
+from reachgym.envs.types import Message
 from reachgym.rollout.fleet import Fleet, connect, disconnect
 from reachgym.rollout.progress import Progress
 from reachgym.rollout.scheduler import run_attempts
@@ -28,7 +30,7 @@ def cluster() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def fleet(cluster) -> Iterator[Fleet]:
-    with Fleet(SeededAgent, workers=2, slots=8) as opened:
+    with Fleet(SeededAgent, workers=2, slots=8, num_cpus=0.5) as opened:
         yield opened
 
 
@@ -79,13 +81,25 @@ def test_an_environment_that_workers_cannot_import_is_named(fleet):
     assert len(list(fleet.run(attempts(4)))) == 4
 
 
+def test_workers_import_the_module_that_an_environments_name_begins_with(cluster):
+    class Stranger:
+        """Sent by value: nothing but the environment's name leads a worker to its module."""
+
+        def act(self, conversations, tools, limits, seeds):
+            return [Completion(Message("assistant", "1")) for _ in conversations]
+
+    with Fleet(Stranger, workers=1, slots=2) as strangers:
+        played = list(strangers.run(attempts(8, ref=EnvRef("echo_world:test/Echo-v0"))))
+    assert [row.failure for row in played] == [None] * 8
+    assert sum(row.verdict.passed for row in played) == 1
+
+
 def test_more_workers_than_the_cluster_has_room_for_are_refused(cluster):
     with pytest.raises(ConfigError, match="need 9, the cluster has 2"):
         Fleet(SeededAgent, workers=9, slots=1)
 
 
-def test_agents_without_weights_say_so(fleet):
-    fleet.close()
+def test_agents_without_weights_say_so(cluster):
     with (
         Fleet(Weightless, workers=1, slots=1) as weightless,
         pytest.raises(InputError, match="Weightless takes no weights"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import gymnasium
-from gymnasium.envs.registration import EnvCreator
+from gymnasium.envs.registration import EnvCreator, EnvSpec
 
 from reachgym.envs.errors import InputError
 from reachgym.envs.taskset import ListTaskset, Taskset
@@ -24,21 +24,33 @@ from reachgym.envs.verifier import Verifier, exact_match
 class EnvRef:
     """An environment by its id and arguments; it can be sent anywhere and made there.
 
+    Two references are equal, and hash alike, when their texts are equal.
+
     Attributes:
         id: A Gymnasium id, or `"module:ns/Id-v0"`, which imports the module first.
         kwargs: The environment's arguments, JSON values only.
+        text: Both as canonical JSON text: sorted keys, ASCII.
     """
 
-    id: str
-    kwargs: Mapping[str, JSON] = field(default_factory=dict)
+    id: str = field(compare=False)
+    kwargs: Mapping[str, JSON] = field(default_factory=dict, compare=False)
+    text: str = field(init=False, repr=False)
 
-    @property
-    def text(self) -> str:
-        """The reference as canonical JSON text."""
-        return json.dumps({"id": self.id, "kwargs": dict(self.kwargs)}, sort_keys=True)
+    def __post_init__(self) -> None:
+        """Write the text once, as pools look environments up by it.
 
-    def __hash__(self) -> int:
-        return hash(self.text)
+        Raises:
+            InputError: An argument is no JSON value.
+        """
+        content = {"id": self.id, "kwargs": dict(self.kwargs)}
+        try:
+            text = json.dumps(content, sort_keys=True, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"the arguments of {self.id} must be JSON values, so that they can be stored and "
+                f"sent; got {content['kwargs']} ({error})"
+            ) from None
+        object.__setattr__(self, "text", text)
 
 
 def register(
@@ -55,8 +67,17 @@ def register(
     Call it at the import of a module, and use the id `"module:ns/Id-v0"` where other processes
     must find it.
 
+    Args:
+        env_id: A Gymnasium id, `"ns/Name-v0"`.
+        tasks: The tasks, as a list or as a taskset.
+        tools: What the agent may call.
+        verifier: Scores a finished episode.
+        budget: Turns and tool calls of one episode.
+        system_prompt: Opens every conversation, unless it is empty.
+
     Raises:
         TaskError: A task has no gold answer, or the like.
+        InputError: Two tools share a name.
     """
     taskset = tasks if not isinstance(tasks, Sequence) else ListTaskset(tasks, env_id)
 
@@ -70,6 +91,7 @@ def register(
             render_mode=render_mode,
         )
 
+    entry_point()  # What is wrong with the arguments shows here, not on some worker.
     gymnasium.register(env_id, entry_point=cast(EnvCreator, entry_point), order_enforce=False)
 
 
@@ -81,35 +103,43 @@ def make(ref: EnvRef | str) -> ToolEnv:
     """
     if isinstance(ref, str):
         ref = EnvRef(ref)
-    importlib.import_module("reachgym.envs.suites")
-    _import_module_of(ref.id)
+    spec = _find(ref.id)
     try:
-        gymnasium.spec(ref.id)
-        kwargs: dict[str, Any] = dict(ref.kwargs)
-        made = gymnasium.make(ref.id, disable_env_checker=True, **kwargs).unwrapped
-    except gymnasium.error.UnregisteredEnv:
-        raise InputError(_unknown(ref.id)) from None
+        made = gymnasium.make(spec, disable_env_checker=True, **dict[str, Any](ref.kwargs))
     except TypeError as error:
-        raise InputError(f"{ref.id} cannot be made with {dict(ref.kwargs)}: {error}") from None
-    if not isinstance(made, ToolEnv):
-        raise InputError(f"{ref.id} is a {type(made).__name__}; a ToolEnv is needed here")
-    return made
+        given = json.dumps(dict(ref.kwargs))
+        raise InputError(f"{ref.id} cannot be made with {given}: {error}") from error
+    env = made.unwrapped
+    if not isinstance(env, ToolEnv):
+        raise InputError(f"{ref.id} is a {type(env).__name__}; a ToolEnv is needed here")
+    return env
 
 
-def _import_module_of(env_id: str) -> None:
-    module, separator, _ = env_id.partition(":")
+def _find(env_id: str) -> EnvSpec:
+    module, separator, plain_id = env_id.rpartition(":")
     if separator:
-        try:
-            importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            raise InputError(
-                f"{env_id}: cannot import '{module}' ({error}); it must be importable where the "
-                "environment is made, on every worker too"
-            ) from None
+        _import(module, env_id)
+    try:
+        return gymnasium.spec(plain_id)
+    except gymnasium.error.Error as error:
+        raise InputError(_unknown(plain_id, error)) from None
 
 
-def _unknown(env_id: str) -> str:
-    known = [name for name in gymnasium.registry if "/" in name]
-    near = difflib.get_close_matches(env_id, known, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else "import its module first, or use 'module:id'"
-    return f"there is no environment '{env_id}'; {hint}"
+def _import(module: str, env_id: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{env_id}: cannot import '{module}' ({error}); it must be importable where the "
+            "environment is made, on every worker too"
+        ) from error
+
+
+def _unknown(env_id: str, error: gymnasium.error.Error) -> str:
+    near = difflib.get_close_matches(env_id, list(gymnasium.registry), n=1)
+    hint = (
+        f"did you mean '{near[0]}'?"
+        if near
+        else "import the module that registers it first, or use 'module:ns/Id-v0'"
+    )
+    return f"there is no environment '{env_id}' ({error}); {hint}"

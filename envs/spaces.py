@@ -1,43 +1,87 @@
-"""Gymnasium spaces of messages: any Unicode text, nothing enumerated."""
+"""Gymnasium spaces of texts and messages: any Unicode, nothing enumerated."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, get_args
+from dataclasses import asdict
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 from gymnasium import Space
 
-from reachgym.envs.types import Message, Role
+from reachgym.envs.types import Message, Role, ToolCall
 
-_SAMPLE_CHARS = "abcXYZ 019.,?é漢🙂\n"
+T_co = TypeVar("T_co", covariant=True)
+
+_SAMPLE_CHARS = tuple("abcXYZ 019.,?é漢🙂\n")
 _ROLES: tuple[Role, ...] = get_args(Role)
 _LONGEST_SAMPLE = 16
 _MOST_MESSAGES = 3
 
 
-class MessageSpace(Space[Message]):
-    """One message; `role` narrows it to messages of that role."""
+class _ValueSpace(Space[T_co]):
+    """A space of values that are no arrays, and that vectorise as tuples."""
 
-    def __init__(self, role: Role | None = None, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None) -> None:
         super().__init__(shape=None, dtype=None, seed=seed)
-        self.role = role
 
     @property
     def is_np_flattenable(self) -> bool:
         """Texts do not flatten into arrays."""
         return False
 
-    def sample(self, mask: object = None, probability: object = None) -> Message:
-        """A short message of random characters, some of them far from ASCII."""
-        length = int(self.np_random.integers(_LONGEST_SAMPLE))
-        letters = self.np_random.choice(list(_SAMPLE_CHARS), size=length)
-        role = self.role or _ROLES[int(self.np_random.integers(len(_ROLES)))]
-        return Message(role, "".join(letters))
+    def _sample_text(self) -> str:
+        length = int(self.np_random.integers(_LONGEST_SAMPLE + 1))
+        return "".join(self.np_random.choice(_SAMPLE_CHARS, size=length))
+
+
+class TextSpace(_ValueSpace[str]):
+    """Any text."""
+
+    def sample(self, mask: object = None, probability: object = None) -> str:
+        """A short text of random characters, some of them far from ASCII."""
+        return self._sample_text()
 
     def contains(self, x: object) -> bool:
-        """Whether `x` is a message of the space's role."""
-        return isinstance(x, Message) and x.role in ((self.role,) if self.role else _ROLES)
+        """Whether `x` is a text."""
+        return isinstance(x, str)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TextSpace)
+
+    def __hash__(self) -> int:
+        return hash(TextSpace)
+
+    def __repr__(self) -> str:
+        return "TextSpace()"
+
+
+class MessageSpace(_ValueSpace[Message]):
+    """One message; `role` narrows it to messages of that role."""
+
+    def __init__(self, role: Role | None = None, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.role = role
+        self._roles = (role,) if role else _ROLES
+
+    def sample(self, mask: object = None, probability: object = None) -> Message:
+        """A short message without tool calls, its text as `TextSpace` draws it."""
+        role = self._roles[int(self.np_random.integers(len(self._roles)))]
+        return Message(role, self._sample_text())
+
+    def contains(self, x: object) -> bool:
+        """Whether `x` is a well-formed message of the space's role."""
+        return (
+            isinstance(x, Message) and x.role in self._roles and _are_parts(x.content, x.tool_calls)
+        )
+
+    def to_jsonable(self, sample_n: Iterable[Message]) -> list[Any]:
+        """Messages as JSON objects."""
+        return [asdict(message) for message in sample_n]
+
+    def from_jsonable(self, sample_n: Iterable[Any]) -> list[Message]:
+        """Messages from what `to_jsonable` gave."""
+        return [_message(fields) for fields in sample_n]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MessageSpace) and self.role == other.role
@@ -49,17 +93,14 @@ class MessageSpace(Space[Message]):
         return f"MessageSpace({self.role!r})"
 
 
-class ConversationSpace(Space[tuple[Message, ...]]):
-    """A sequence of messages of any roles."""
+class ConversationSpace(_ValueSpace[tuple[Message, ...]]):
+    """A sequence of messages of any roles, the empty one included."""
 
     def __init__(self, seed: int | None = None) -> None:
-        super().__init__(shape=None, dtype=None, seed=seed)
         self._message = MessageSpace()
-
-    @property
-    def is_np_flattenable(self) -> bool:
-        """Texts do not flatten into arrays."""
-        return False
+        super().__init__(seed)
+        if seed is not None:
+            self.seed(seed)
 
     def seed(self, seed: int | None = None) -> int:
         """Seed the space and the space of its messages."""
@@ -77,8 +118,12 @@ class ConversationSpace(Space[tuple[Message, ...]]):
         return isinstance(x, tuple) and all(self._message.contains(item) for item in x)
 
     def to_jsonable(self, sample_n: Iterable[tuple[Message, ...]]) -> list[Any]:
-        """Conversations as they are: a message is already plain data."""
-        return list(sample_n)
+        """Conversations as arrays of JSON objects."""
+        return [self._message.to_jsonable(conversation) for conversation in sample_n]
+
+    def from_jsonable(self, sample_n: Iterable[Any]) -> list[tuple[Message, ...]]:
+        """Conversations from what `to_jsonable` gave."""
+        return [tuple(self._message.from_jsonable(conversation)) for conversation in sample_n]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ConversationSpace)
@@ -88,3 +133,16 @@ class ConversationSpace(Space[tuple[Message, ...]]):
 
     def __repr__(self) -> str:
         return "ConversationSpace()"
+
+
+def _message(fields: dict[str, Any]) -> Message:
+    calls = tuple(ToolCall(**call) for call in fields["tool_calls"])
+    return Message(**{**fields, "tool_calls": calls})
+
+
+def _are_parts(content: object, calls: object) -> bool:
+    return (
+        isinstance(content, str)
+        and isinstance(calls, tuple)
+        and all(isinstance(call, ToolCall) for call in calls)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, SupportsIndex
 
 from reachgym.envs.errors import TaskError
 from reachgym.envs.types import SPLITS, Split, Task
@@ -35,6 +35,11 @@ class ListTaskset:
     """Tasks that are given as a list."""
 
     def __init__(self, tasks: Sequence[Task], name: str = "tasks") -> None:
+        """A taskset of these tasks, each in its own split.
+
+        Raises:
+            TaskError: There are none, one cannot be posed or scored, or two share an id.
+        """
         self.name = name
         self._tasks: dict[Split, list[Task]] = {split: [] for split in SPLITS}
         seen: set[str] = set()
@@ -94,17 +99,24 @@ def check_index(taskset: Taskset, split: Split, index: int) -> None:
     """
     check_split(split)
     size = taskset.size(split)
+    expected = "an index from 0 on" if size is None else f"an index from 0 to {size - 1}"
+    if not isinstance(index, SupportsIndex):
+        raise TaskError(f"expected {expected}, got {index!r}")
+    if size == 0:
+        raise TaskError(f"{taskset.name} has no {split} tasks; choose another split")
     if index < 0 or (size is not None and index >= size):
+        count = "endless" if size is None else str(size)
         raise TaskError(
-            f"{taskset.name} has {size} {split} tasks, so an index from 0 to "
-            f"{(size or 0) - 1}; got {index}"
-            if size is not None
-            else f"an index must not be negative; got {index}"
+            f"{taskset.name} has {count} {split} tasks, expected {expected}, got {index}"
         )
 
 
 def content_hash(taskset: Taskset, split: Split, n: int) -> str:
-    """Sixteen hex digits over the first `n` tasks of a split."""
+    """Sixteen hex digits over the first `n` tasks of a split: equal where the tasks are equal.
+
+    Raises:
+        TaskError: The split has fewer tasks.
+    """
     digest = hashlib.sha256()
     for index in range(n):
         digest.update(taskset.task(split, index).hash.encode())

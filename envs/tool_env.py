@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
@@ -13,7 +14,6 @@ from reachgym.envs.errors import (
     EpisodeError,
     InfrastructureError,
     InputError,
-    ReachgymError,
     TaskError,
 )
 from reachgym.envs.spaces import ConversationSpace, MessageSpace
@@ -48,10 +48,14 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
     arguments, a tool that refuses) is told to it in that message. A spent budget ends the episode
     as `truncated` and it is scored as it stands; `terminated` and `truncated` are never both true.
 
-    Of the budget, turns and tool calls hold here; tokens and time are the rollout's to count.
+    Of the budget, turns and tool calls hold here; tokens and time are the rollout's to count,
+    which ends the episode with `stop`. Calls past the budget are answered but not run. Where one
+    turn spends both budgets, the stop reason is the tool calls.
 
     `info` is the trainer's side of a step and never shown to the agent: `task_id`, `results`
-    (tuple of `ToolResult`), `verdict` (`Verdict`, at the end) and `stop_reason`.
+    (tuple of `ToolResult`, one for every call of the turn), `verdict` (`Verdict`, None before the
+    end) and `stop_reason` (`StopReason`, None before the end). The gold answer is in neither side
+    before the end; at the end a verdict's explanation may tell it.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - as gymnasium declares it
@@ -67,6 +71,20 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         max_result_chars: int = 4000,
         render_mode: str | None = None,
     ) -> None:
+        """An environment over a taskset.
+
+        Args:
+            taskset: Where tasks come from.
+            tools: What the agent may call.
+            verifier: Scores the finished episode.
+            budget: Turns and tool calls of one episode; an assigned one holds from the next reset.
+            system_prompt: Opens every conversation, unless it is empty.
+            max_result_chars: Longer tool results are cut in their middle.
+            render_mode: `"ansi"` or None.
+
+        Raises:
+            InputError: Two tools share a name, or `max_result_chars` is too small.
+        """
         self.taskset = taskset
         self.budget = budget
         self.render_mode = render_mode
@@ -105,9 +123,14 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
 
         Raises:
             TaskError: The task cannot be posed, or there is no such split or index.
-            InputError: An option is unknown.
+            InputError: An option is unknown, or the budget leaves no room for a turn.
         """
         super().reset(seed=seed)
+        self._over = True
+        if self.budget.turns is not None and self.budget.turns < 1:
+            raise InputError(
+                f"an episode needs a budget of at least one turn; got {self.budget.turns}"
+            )
         self._task = self._choose(dict(options or {}))
         opening = [Message("system", self._system_prompt)] if self._system_prompt else []
         opening.append(Message("user", self._task.prompt))
@@ -126,6 +149,9 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
             InfrastructureError: A tool or the verifier failed by itself; reset before going on.
         """
         self._check(action)
+        # Whatever is raised from here on, an interrupt included, leaves half a turn behind: the
+        # episode goes on only if the turn was taken to its end.
+        self._over = True
         self._turns += 1
         self._messages.append(action)
         if not action.tool_calls:
@@ -137,23 +163,28 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
             return self._end(replies, StopReason.TOOL_CALLS, None, results)
         if self.budget.turns is not None and self._turns >= self.budget.turns:
             return self._end(replies, StopReason.TURNS, None, results)
+        self._over = False
         return replies, 0.0, False, False, self._info(results)
 
     def stop(self, reason: StopReason) -> Verdict:
         """End the episode over a budget that the caller counts; it is scored as it stands.
 
         Raises:
-            EpisodeError: There is no episode under way.
+            EpisodeError: There is no episode under way, or the reason is no budget.
+            InfrastructureError: The verifier failed by itself.
         """
         if self._over:
             raise EpisodeError(f"there is no episode to stop ({reason}); call reset() first")
+        if not reason.truncated:
+            raise EpisodeError(f"only a budget stops an episode from outside; got '{reason}'")
+        self._over = True
         return self._judge(None)
 
     def render(self) -> str | None:
         """The conversation so far, as text."""
         if self.render_mode is None:
             return None
-        return "\n".join(f"{message.role}: {message.content}" for message in self._messages)
+        return "\n".join(_line(message) for message in self._messages)
 
     def _choose(self, options: dict[str, Any]) -> Task:
         unknown = options.keys() - {"task", "split", "index"}
@@ -166,9 +197,10 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
             task = options["task"]
             if not isinstance(task, Task):
                 raise TaskError(f"option 'task' must be a Task, got {type(task).__name__}")
-            check_task(task)
-            return task
-        return self._draw(options)
+        else:
+            task = self._draw(options)
+        check_task(task)
+        return task
 
     def _draw(self, options: dict[str, Any]) -> Task:
         split = options.get("split", "train")
@@ -184,9 +216,12 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
     def _check(self, action: object) -> None:
         if self._over:
             raise EpisodeError("the episode is over or has not begun; call reset() first")
-        if not isinstance(action, Message) or action.role != "assistant":
-            came = f"role '{action.role}'" if isinstance(action, Message) else type(action).__name__
-            raise ActionError(f"an action is a Message of role 'assistant'; got {came}")
+        if action not in self.action_space:
+            came = repr(action) if isinstance(action, Message) else type(action).__name__
+            raise ActionError(
+                "an action is a Message of role 'assistant', its content a str and its tool_calls "
+                f"a tuple of ToolCall; got {came}"
+            )
 
     def _call(self, calls: Sequence[ToolCall]) -> tuple[tuple[ToolResult, ...], bool]:
         """Run calls as far as the budget reaches; says whether all were run."""
@@ -198,7 +233,7 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
                 results.append(ToolResult(call.id, text, error=True))
                 all_run = False
                 continue
-            result = self._guard("tool", partial(self._toolbox.call, call))
+            result = _guard("tool", partial(self._toolbox.call, call))
             results.append(result)
             self._results.append(result)
         return tuple(results), all_run
@@ -215,25 +250,17 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         return replies, verdict.reward or 0.0, not reason.truncated, reason.truncated, info
 
     def _judge(self, answer: str | None) -> Verdict:
-        self._over = True
         attempt = Attempt(self.task, tuple(self._messages), tuple(self._results), answer)
-        verdict = self._guard("verifier", partial(self._verifier, attempt))
+        verdict = _guard("verifier", partial(self._verifier, attempt))
+        if not isinstance(verdict, Verdict):
+            raise InfrastructureError(
+                f"a verifier must return a Verdict; got {type(verdict).__name__}"
+            )
         if verdict.reward is None or verdict.passed is None:
             raise InfrastructureError(f"the attempt could not be scored: {verdict.explanation}")
+        if not math.isfinite(verdict.reward):
+            raise InfrastructureError(f"a reward must be finite; got {verdict.reward}")
         return verdict
-
-    def _guard(self, what: str, work: Callable[[], ResultT]) -> ResultT:
-        """Run a tool or the verifier; whatever it raises is the infrastructure's failure."""
-        try:
-            return work()
-        except ReachgymError:
-            self._over = True
-            raise
-        except Exception as error:
-            self._over = True
-            raise InfrastructureError(
-                f"the {what} failed with {type(error).__name__}: {error}"
-            ) from error
 
     def _info(
         self,
@@ -247,3 +274,20 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
             "verdict": verdict,
             "stop_reason": reason,
         }
+
+
+def _guard(what: str, work: Callable[[], ResultT]) -> ResultT:
+    """Run a tool or the verifier; whatever it raises is the infrastructure's failure."""
+    try:
+        return work()
+    except InfrastructureError:
+        raise
+    except Exception as error:
+        raise InfrastructureError(
+            f"the {what} failed with {type(error).__name__}: {error}"
+        ) from error
+
+
+def _line(message: Message) -> str:
+    calls = [f"[{call.name} {dict(call.arguments)}]" for call in message.tool_calls]
+    return " ".join([f"{message.role}:", *([message.content] if message.content else []), *calls])

@@ -27,7 +27,7 @@ def pretrain_base(
         tokens, loss = 0.0, float("nan")
         for done in range(0, plan.steps, _STEPS_A_CALL):
             metrics = lane.pretrain(min(_STEPS_A_CALL, plan.steps - done), plan.batch)
-            tokens += metrics["tokens"] * _STEPS_A_CALL
+            tokens += metrics["tokens"]
             loss = metrics["loss"]
             advance((done + _STEPS_A_CALL) / plan.steps, f"loss {loss:.3f}")
         lane.save(stage / "checkpoint")

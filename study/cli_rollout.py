@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import pyarrow.compute as pc
 from rich.console import Console
@@ -16,7 +15,7 @@ from reachgym.agents.scripted import oracle_agent, random_agent
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.registration import EnvRef, make
 from reachgym.envs.seeding import derive_seed
-from reachgym.envs.types import Split
+from reachgym.envs.types import SPLITS, Split
 from reachgym.rollout.episode import Attempt
 from reachgym.rollout.fleet import Fleet, connect, disconnect
 from reachgym.rollout.store import TrajectoryStore
@@ -88,10 +87,10 @@ def _attempts(request: RolloutRequest) -> list[Attempt]:
 
 
 def _split(name: str) -> Split:
-    for split in get_args(Split):
+    for split in SPLITS:
         if split == name:
             return split
-    raise ConfigError(f"--split expects one of {', '.join(get_args(Split))}; got '{name}'")
+    raise ConfigError(f"--split expects one of {', '.join(SPLITS)}; got '{name}'")
 
 
 def _factory(request: RolloutRequest) -> Callable[[], Agent]:

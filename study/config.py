@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from reachgym.agents.tiny import TinyConfig
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.registration import EnvRef
 from reachgym.envs.types import JSON, Budget
@@ -45,9 +46,13 @@ class ModelConfig(Section):
         None, description="folder of a causal LM; it is used as the base and not pre-trained"
     )
 
+    def tiny(self) -> TinyConfig:
+        """The shape of the model from scratch."""
+        return TinyConfig(self.hidden, self.layers, self.heads, self.mlp, self.max_positions)
+
 
 class PretrainingConfig(Section):
-    """How the base is trained from scratch; `batch` counts documents a step."""
+    """How the base is trained from scratch; `batch` counts rows of packed documents a step."""
 
     steps: int = Field(gt=0)
     batch: int = Field(gt=0)
@@ -82,7 +87,7 @@ class FamilyConfig(Section):
     """One family of tasks: the environment, and how much of it is trained and measured on."""
 
     env: str
-    kwargs: dict[str, JSON] = {}
+    kwargs: dict[str, JsonValue] = {}
     description: str
     train: bool = False
     base_draws: int = Field(gt=0, description="attempts per held-out task of every base")
@@ -225,9 +230,7 @@ class StudyConfig(Section):
 
     def hash(self) -> str:
         """Sixteen hex digits over everything that the results depend on."""
-        content = json.dumps(
-            self.model_dump(mode="json", exclude={"resources"}), sort_keys=True
-        )
+        content = json.dumps(self.model_dump(mode="json", exclude={"resources"}), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def training_families(self) -> dict[str, FamilyConfig]:

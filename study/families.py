@@ -56,9 +56,7 @@ class Families:
         drawn = {name: iter(self.sample(name, order.count(name), rng)) for name in set(order)}
         return [(name, next(drawn[name])) for name in order]
 
-    def attempts(
-        self, task: Task, ref: EnvRef, policy: str, numbers: range
-    ) -> Iterator[Attempt]:
+    def attempts(self, task: Task, ref: EnvRef, policy: str, numbers: range) -> Iterator[Attempt]:
         """Independent attempts of one task; equal numbers give equal seeds."""
         for number in numbers:
             seed = derive_seed(policy, ref.text, task.hash, number)

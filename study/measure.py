@@ -52,9 +52,7 @@ def measure(
                 store.append_table(table)
                 made += table.num_rows
                 advance(made / len(attempts), f"{made:,} of {len(attempts):,} attempts")
-        chances = {
-            attempt.task.hash: attempt.task.chance for attempt in attempts
-        }
+        chances = {attempt.task.hash: attempt.task.chance for attempt in attempts}
         return {"counts": _count(store.summary(), chances)}
 
     return run

@@ -90,7 +90,7 @@ class Executor(Generic[LaneT]):
             lane = open_lane()
             while (job := self._next()) is not None:
                 self._do(job, lane)
-        except BaseException as error:  # noqa: BLE001 - the boundary between a lane and the study
+        except BaseException as error:
             self._fail(error)
 
     def _next(self) -> Job[LaneT] | None:

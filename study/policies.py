@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from reachgym.agents.protocol import Policy
 from reachgym.agents.renderers.protocol import Renderer
@@ -38,6 +39,29 @@ class PolicyFactory:
             built = build_tiny(self.model.tiny(), renderer.vocab_size, seed=0)
         else:
             built = load_model(self.model.checkpoint)
-        return TransformersPolicy(
-            built, renderer, max_batch=self.max_batch, device=self.device
+        return TransformersPolicy(built, renderer, max_batch=self.max_batch, device=self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFactory:
+    """Builds a policy over a checkpoint's folder, whichever renderer it needs."""
+
+    path: Path
+    max_batch: int
+
+    def __call__(self) -> Policy:
+        """Build it, in the worker's process.
+
+        Raises:
+            CheckpointError: The folder is no checkpoint.
+        """
+        from reachgym.agents.renderers.chat import ChatRenderer
+        from reachgym.agents.transformers_policy import TransformersPolicy
+        from reachgym.learners.checkpoint import load_model
+
+        model = load_model(self.path)
+        has_tokenizer = any(self.path.glob("tokenizer*"))
+        renderer: Renderer = (
+            ChatRenderer.from_checkpoint(self.path) if has_tokenizer else TerseRenderer()
         )
+        return TransformersPolicy(model, renderer, max_batch=self.max_batch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def run_study(config: StudyConfig, out: Path, console: Console) -> Results:
     if left:
         with StudyProgress(left, console) as progress:
             _execute(config, jobs, folder, progress)
-    results = analyse(config, folder)
+    results = analyse(config, folder, families)
     write_atomically(out / "results.json", results.model_dump_json(indent=1))
     write_report(results, out / "report.html")
     return results
@@ -56,7 +55,9 @@ def _execute(
     resources = config.resources
     connect(
         resources.address,
-        num_cpus=max(1, round(resources.lanes * resources.workers_per_lane * resources.worker_cpus)),
+        num_cpus=max(
+            1, round(resources.lanes * resources.workers_per_lane * resources.worker_cpus)
+        ),
     )
     try:
         lanes = [lambda: Lane(config)] * resources.lanes
@@ -113,9 +114,7 @@ def _measure_jobs(
         Draws(name, "held_out", plan.tasks, family.base_draws)
         for name, family in config.families.items()
     ]
-    bare_draws = [
-        Draws(name, "held_out", plan.tasks, plan.bare_draws) for name in config.families
-    ]
+    bare_draws = [Draws(name, "held_out", plan.tasks, plan.bare_draws) for name in config.families]
     arm_draws = [
         Draws(name, "held_out", plan.tasks, family.arm_draws)
         for name, family in config.families.items()

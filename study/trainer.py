@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,23 +33,23 @@ class Trainer:
         self._device = device
         self._model: PreTrainedModel | None = None
         self._learner: Learner | None = None
-        self._documents: Iterator[Sample] = iter(())
+        self._rows: Iterator[Sample] = iter(())
 
     def begin_pretraining(self, model: ModelConfig, plan: PretrainingConfig, seed: int) -> None:
-        """Build a model from scratch and the endless stream of its documents."""
+        """Build a model from scratch, and the endless stream of its documents."""
         renderer = TerseRenderer()
         built = build_tiny(model.tiny(), renderer.vocab_size, seed)
         self._install(built, plan.learner, seed)
-        self._documents = (
-            sample_of_document(document, renderer) for document in documents(plan.mix, seed)
-        )
+        self._rows = packed(documents(plan.mix, seed), renderer, plan.mix.row_tokens)
 
     def pretrain(self, steps: int, batch: int) -> Mapping[str, float]:
-        """Take `steps` steps of `batch` documents; returns the last metrics."""
+        """Take `steps` steps of `batch` rows; returns the last metrics, `tokens` summed."""
         metrics: Mapping[str, float] = {}
+        tokens = 0.0
         for _ in range(steps):
-            metrics = self.update(list(itertools.islice(self._documents, batch)))
-        return metrics
+            metrics = self.update(list(itertools.islice(self._rows, batch)))
+            tokens += metrics["tokens"]
+        return {**metrics, "tokens": tokens}
 
     def open(self, checkpoint: Path, config: SFTConfig | RFTConfig | RLConfig, seed: int) -> None:
         """Load a checkpoint, with a fresh learner for it."""
@@ -82,23 +82,36 @@ class Trainer:
     def _install(
         self, model: PreTrainedModel, config: SFTConfig | RFTConfig | RLConfig, seed: int
     ) -> None:
-        torch.manual_seed(seed)
         self._model = model.to(self._device)
         match config:
             case RLConfig():
-                self._learner = RLLearner(self._model, config)
+                self._learner = RLLearner(self._model, config, seed)
             case RFTConfig():
-                self._learner = RFTLearner(self._model, config)
+                self._learner = RFTLearner(self._model, config, seed)
             case SFTConfig():
-                self._learner = SFTLearner(self._model, config)
+                self._learner = SFTLearner(self._model, config, seed)
 
 
-def sample_of_document(document: Document, renderer: TerseRenderer) -> Sample:
-    """A pre-training document as a weighted token sequence."""
-    ids = [renderer.bos_id]
-    weights = [0.0]
-    for text, weight in document:
-        encoded = renderer.encode_text(text)
-        ids += encoded
-        weights += [weight] * len(encoded)
-    return Sample(ids=np.asarray(ids, np.int32), weights=np.asarray(weights, np.float32))
+def packed(
+    stream: Iterable[Document], renderer: TerseRenderer, row_tokens: int
+) -> Iterator[Sample]:
+    """Documents end to end in rows of equal length, each beginning with `<bos>`.
+
+    A row starts with a whole document and the last one is cut: that way every row is full, and
+    the positions of an episode, which starts at zero, are the best trained.
+    """
+    ids: list[int] = []
+    weights: list[float] = []
+    for document in stream:
+        ids.append(renderer.bos_id)
+        weights.append(0.0)
+        for text, weight in document:
+            encoded = renderer.encode_text(text)
+            ids += encoded
+            weights += [weight] * len(encoded)
+        if len(ids) >= row_tokens:
+            yield Sample(
+                ids=np.asarray(ids[:row_tokens], np.int32),
+                weights=np.asarray(weights[:row_tokens], np.float32),
+            )
+            ids, weights = [], []

@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from reachgym.study.results import PolicyInfo, Results, TaskMeasurement
 _COLOURS = ("#000000", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C6D31")
 _MARKERS = "osD^vPX*"
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,
@@ -81,9 +82,9 @@ def surprisal_map(results: Results, policy: PolicyInfo) -> Figured:
     axes.plot([0, top], [0, top], color="#9aa3ad", linewidth=1)
     for budget in results.setting.sample_budgets:
         bits = -math.log2(budget.p_in)
-        style = {"color": "#5b6470", "linewidth": 1.4 if budget.headline else 0.7, "linestyle": ":"}
-        axes.axvline(bits, **style)
-        axes.axhline(bits, **style)
+        width = 1.4 if budget.headline else 0.7
+        axes.axvline(bits, color="#5b6470", linewidth=width, linestyle=":")
+        axes.axhline(bits, color="#5b6470", linewidth=width, linestyle=":")
         axes.text(bits, top, f"B={budget.attempts}", fontsize=7, ha="right", va="top", rotation=90)
     for index, family in enumerate(results.setting.families):
         own = [(base, arm) for base, arm in pairs if base.family == family]
@@ -146,9 +147,7 @@ def compared_interface(results: Results) -> str:
     return next(iter(names), "tools")
 
 
-def _pairs(
-    results: Results, policy: PolicyInfo
-) -> list[tuple[TaskMeasurement, TaskMeasurement]]:
+def _pairs(results: Results, policy: PolicyInfo) -> list[tuple[TaskMeasurement, TaskMeasurement]]:
     interface = compared_interface(results)
     base = {
         (m.seed, m.family, m.task): m

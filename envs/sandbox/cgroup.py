@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _WANTED = ("memory", "pids")
+_PREFIX = "reachgym-"
 _REMOVAL_S = 2.0
 
 
@@ -43,10 +44,15 @@ class Group:
         deadline = time.monotonic() + _REMOVAL_S
         for folder in self.folders:
             while folder.exists() and time.monotonic() < deadline:
-                try:
+                with contextlib.suppress(OSError):
                     folder.rmdir()
-                except OSError:
-                    time.sleep(0.01)
+                    break
+                time.sleep(0.01)
+
+
+def name_for(owner_pid: int, serial: int) -> str:
+    """The name of the groups of a supervisor's sandbox."""
+    return f"{_PREFIX}{owner_pid}-{serial}"
 
 
 def create(name: str, memory_bytes: int, processes: int) -> Group:
@@ -102,6 +108,7 @@ def _hierarchies() -> list[tuple[tuple[str, ...], list[Path]]]:
 
 def _first_writable(parents: list[Path], name: str, controllers: tuple[str, ...]) -> Path | None:
     for parent in parents:
+        _sweep(parent)
         enabled = parent / "cgroup.subtree_control"
         if enabled.exists() and not set(controllers) <= set(_read(enabled).split()):
             continue
@@ -109,6 +116,15 @@ def _first_writable(parents: list[Path], name: str, controllers: tuple[str, ...]
             (parent / name).mkdir()
             return parent / name
     return None
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what guards left that were killed before they could; the kernel keeps used groups."""
+    for folder in parent.glob(f"{_PREFIX}*-*"):
+        owner = folder.name.split("-")[1]
+        if not Path("/proc", owner).exists():
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _limit(folder: Path, limits: dict[str, str], controllers: tuple[str, ...]) -> bool:

@@ -83,7 +83,8 @@ def _start_zygote(orders: Orders, group: cgroup.Group) -> int:
         _map_identity(str(pid), UNPRIVILEGED_ID, UNPRIVILEGED_ID)
     group.add(pid)
     with socket.socket(fileno=orders.control_fd) as control:
-        about = {"zygote_pid": pid, "memory_limited": group.memory}
+        folders = [str(folder) for folder in group.folders]
+        about = {"zygote_pid": pid, "memory_limited": group.memory, "groups": folders}
         wire.send(control, wire.READY, json.dumps(about).encode())
     os.write(opener, b"!")
     os.close(opener)

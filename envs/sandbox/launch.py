@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reachgym.envs.errors import SandboxError
-from reachgym.envs.sandbox import guard, wire, zygote
+from reachgym.envs.sandbox import cgroup, guard, wire, zygote
 from reachgym.envs.sandbox.protocol import SandboxLimits
 from reachgym.envs.sandbox.seccomp_filter import compile_filter
 
@@ -57,12 +57,23 @@ class Slot:
         control: The socket to the zygote.
         zygote_pid: As the supervisor sees it.
         memory_limited: A control group bounds the memory of all processes together.
+        groups: The folders of the control groups.
     """
 
     guard: subprocess.Popen[bytes]
     control: socket.socket
     zygote_pid: int
     memory_limited: bool
+    groups: list[str]
+
+    def end(self) -> tuple[int, str]:
+        """End all processes; returns the guard's exit status and last words."""
+        self.control.close()
+        status, words = _end_guard(self.guard)
+        if status < 0:
+            # It was killed, and could not remove them.
+            cgroup.Group(tuple(map(Path, self.groups)), self.memory_limited).remove()
+        return status, words
 
 
 def start(limits: SandboxLimits) -> Slot:
@@ -71,17 +82,18 @@ def start(limits: SandboxLimits) -> Slot:
     Raises:
         SandboxError: This machine cannot give the isolation; the text names what is missing.
     """
+    setup = _setup(limits)
     control, far_end = socket.socketpair()
     control.settimeout(_START_S)
     with far_end:
         process = _spawn_guard(limits, far_end)
     try:
         _, about, _ = wire.receive(control)
-        wire.send(control, wire.SETUP, _setup(limits))
+        wire.send(control, wire.SETUP, setup)
         wire.receive(control)
     except (wire.ClosedError, OSError) as error:
         control.close()
-        _, reason = end(process)
+        _, reason = _end_guard(process)
         raise SandboxError(
             "expected Linux namespaces, mounts and seccomp to be available for a sandbox, but:"
             f" {reason or str(error) or 'its processes died'}. Allow user namespaces, or run as"
@@ -90,23 +102,10 @@ def start(limits: SandboxLimits) -> Slot:
     return Slot(process, control, **json.loads(about))
 
 
-def end(process: subprocess.Popen[bytes]) -> tuple[int, str]:
-    """End the guard and with it all others; returns its exit status and last words."""
-    words = b""
-    try:
-        # A forked copy of the supervisor may hold the pipe open, so a byte says it too.
-        with contextlib.suppress(BrokenPipeError):
-            _, words = process.communicate(b"q", timeout=_END_S)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    return process.wait(), words.decode(errors="replace").strip()
-
-
 def _spawn_guard(limits: SandboxLimits, control: socket.socket) -> subprocess.Popen[bytes]:
     owner = os.pidfd_open(os.getpid())
     orders = guard.Orders(
-        name=f"reachgym-{os.getpid()}-{next(_SERIAL)}",
+        name=cgroup.name_for(os.getpid(), next(_SERIAL)),
         bootstrap=_BOOTSTRAP,
         memory_bytes=limits.memory_bytes + _ZYGOTE_BYTES,
         processes=limits.processes + _ZYGOTE_PROCESSES + _SPARE_PROCESSES,
@@ -135,6 +134,19 @@ def _spawn_guard(limits: SandboxLimits, control: socket.socket) -> subprocess.Po
         process.stdin.write(json.dumps(asdict(orders)).encode() + b"\n")
         process.stdin.flush()
     return process
+
+
+def _end_guard(process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    """End the guard and with it all others; returns its exit status and last words."""
+    words = b""
+    try:
+        # A forked copy of the supervisor may hold the pipe open, so a byte says it too.
+        with contextlib.suppress(BrokenPipeError):
+            _, words = process.communicate(b"q", timeout=_END_S)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    return process.wait(), words.decode(errors="replace").strip()
 
 
 def _setup(limits: SandboxLimits) -> bytes:

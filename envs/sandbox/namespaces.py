@@ -118,10 +118,7 @@ class NamespacesSandbox:
 
 
 def _end(slot: launch.Slot, owner_pid: int) -> tuple[int, str]:
-    if os.getpid() != owner_pid:
-        return 0, ""
-    slot.control.close()
-    return launch.end(slot.guard)
+    return slot.end() if os.getpid() == owner_pid else (0, "")
 
 
 def _checked(files: dict[str, bytes], file_bytes: int) -> dict[str, bytes]:

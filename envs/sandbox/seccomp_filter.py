@@ -6,11 +6,12 @@ import errno
 import functools
 import socket
 import tempfile
+from types import ModuleType
 
-import pyseccomp
+from reachgym.envs.errors import SandboxError
 
 _SOCKET_DOMAINS = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
-_LAST_SOCKET_DOMAIN = 64
+_SOCKET_DOMAINS_END = 64
 # NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 _NAMESPACE_FLAGS = (1 << 7, 1 << 17, *(1 << bit for bit in range(25, 31)))
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
@@ -35,37 +36,43 @@ def compile_filter() -> bytes:
     """The filter as a BPF program for `PR_SET_SECCOMP`: everything passes but what is named.
 
     Network namespaces do not contain the socket families that are refused here.
+
+    Raises:
+        SandboxError: The library that compiles filters is not installed.
     """
-    refuse = pyseccomp.ERRNO(errno.EPERM)
-    program = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
+    seccomp = _library()
+    refuse = seccomp.ERRNO(errno.EPERM)
+    program = seccomp.SyscallFilter(defaction=seccomp.ALLOW)
     for call in (*_REFUSED.split(), *_REFUSED_MEMORY.split()):
         # One that this libseccomp does not know cannot be named; older kernels lack it as well.
-        if _known(call):
+        if seccomp.resolve_syscall(seccomp.system_arch(), call) >= 0:
             program.add_rule(refuse, call)
     # clone3 hides its flags in memory, where no filter can read them; C libraries fall back.
-    program.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
+    program.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")
     for flag in _NAMESPACE_FLAGS:
-        program.add_rule(refuse, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
+        program.add_rule(refuse, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, flag, flag))
     for request in (_TIOCSTI, _TIOCLINUX):
-        low_half = pyseccomp.Arg(1, pyseccomp.MASKED_EQ, 0xFFFFFFFF, request)
+        low_half = seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, request)
         program.add_rule(refuse, "ioctl", low_half)
-    _refuse_sockets(program)
+    unknown = seccomp.ERRNO(errno.EAFNOSUPPORT)
+    for call in ("socket", "socketpair"):
+        for domain in set(range(_SOCKET_DOMAINS_END)) - set(_SOCKET_DOMAINS):
+            low_half = seccomp.Arg(0, seccomp.MASKED_EQ, 0xFFFFFFFF, domain)
+            program.add_rule(unknown, call, low_half)
+        program.add_rule(unknown, call, seccomp.Arg(0, seccomp.GE, _SOCKET_DOMAINS_END))
     with tempfile.TemporaryFile() as file:
         program.export_bpf(file)
         file.seek(0)
         return file.read()
 
 
-def _known(call: str) -> bool:
-    return int(pyseccomp.resolve_syscall(pyseccomp.system_arch(), call)) >= 0
-
-
-def _refuse_sockets(program: pyseccomp.SyscallFilter) -> None:
-    refuse = pyseccomp.ERRNO(errno.EAFNOSUPPORT)
-    for call in ("socket", "socketpair"):
-        for domain in range(_LAST_SOCKET_DOMAIN):
-            if domain not in _SOCKET_DOMAINS:
-                masked = pyseccomp.Arg(0, pyseccomp.MASKED_EQ, 0xFFFFFFFF, domain)
-                program.add_rule(refuse, call, masked)
-        beyond = pyseccomp.Arg(0, pyseccomp.GE, _LAST_SOCKET_DOMAIN)
-        program.add_rule(refuse, call, beyond)
+def _library() -> ModuleType:
+    try:
+        import pyseccomp
+    except (ImportError, RuntimeError) as error:
+        raise SandboxError(
+            f"expected libseccomp, which compiles system call filters, but: {error}. Install it"
+            " (Debian: libseccomp2, Fedora: libseccomp); code is never run without a filter."
+        ) from error
+    library: ModuleType = pyseccomp
+    return library

@@ -28,7 +28,13 @@ def bystanders(descendants: Callable[[int], list[int]]) -> set[int]:
 
 
 @pytest.fixture
-def sandbox(bystanders: set[int]) -> Iterator[NamespacesSandbox]:
+def bystander_groups() -> set[str]:
+    """Control groups that are of no sandbox of the test."""
+    return set(_control_groups())
+
+
+@pytest.fixture
+def sandbox(bystanders: set[int], bystander_groups: set[str]) -> Iterator[NamespacesSandbox]:
     with NamespacesSandbox() as open_sandbox:
         yield open_sandbox
 
@@ -88,14 +94,16 @@ def gone() -> Callable[[list[int]], bool]:
 
 
 @pytest.fixture
-def control_groups() -> Callable[[int], list[str]]:
+def control_groups(bystander_groups: set[str]) -> Callable[[int], list[str]]:
     """Names of the control groups that a supervisor's sandboxes left."""
 
     def find(owner_pid: int) -> list[str]:
-        prefix = f"reachgym-{owner_pid}-"
-        found = []
-        for _, folders, _ in os.walk("/sys/fs/cgroup"):
-            found += [name for name in folders if name.startswith(prefix)]
-        return found
+        names = [n for n in _control_groups() if n.startswith(f"reachgym-{owner_pid}-")]
+        return [name for name in names if name not in bystander_groups]
 
     return find
+
+
+def _control_groups() -> list[str]:
+    folders = [names for _, names, _ in os.walk("/sys/fs/cgroup")]
+    return [name for names in folders for name in names if name.startswith("reachgym-")]

@@ -121,7 +121,7 @@ def test_executions_leave_no_process_and_the_zygote_no_descriptor(
 
 @pytest.mark.parametrize("which", [0, 1, 2, 3], ids=["guard", "zygote", "reaper", "child"])
 def test_a_process_killed_between_calls_is_replaced(
-    sandbox: NamespacesSandbox, processes: Idle, which: int
+    sandbox: NamespacesSandbox, processes: Idle, control_groups: Groups, which: int
 ) -> None:
     os.kill(processes()[which], signal.SIGKILL)
     time.sleep(0.2)
@@ -130,6 +130,21 @@ def test_a_process_killed_between_calls_is_replaced(
     except SandboxError:
         stdout = sandbox.exec("print(1)").stdout
     assert stdout == "1\n"
+    sandbox.close()
+    assert control_groups(os.getpid()) == []
+
+
+def test_what_a_killed_guard_left_is_removed_by_the_next(
+    tmp_path: Path, descendants: Processes, gone: Gone, control_groups: Groups
+) -> None:
+    owner = start_owner("sys.stdin.read()", tmp_path)
+    pids = descendants(owner.pid)
+    for pid in (owner.pid, pids[0]):
+        os.kill(pid, signal.SIGKILL)
+    owner.wait()
+    assert gone(pids)
+    NamespacesSandbox().close()
+    assert control_groups(owner.pid) == []
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["guard", "zygote"])
@@ -220,6 +235,21 @@ def test_a_machine_that_refuses_is_told_what_is_missing() -> None:
     assert "unshare(" in told
     assert "Operation not permitted" in told
     assert "CAP_SYS_ADMIN" in told
+
+
+def test_a_machine_without_libseccomp_is_told_so() -> None:
+    script = (
+        "import sys\n"
+        "sys.modules['pyseccomp'] = None\n"
+        "from reachgym.envs.errors import SandboxError\n"
+        "from reachgym.envs.sandbox.namespaces import NamespacesSandbox\n"
+        "try: NamespacesSandbox()\n"
+        "except SandboxError as error: print(error)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert "Install it" in told
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def families() -> tuple[FamilyInfo, ...]:
             difficulties=tuple(lookup.DIFFICULTIES),
             oracle=lookup.oracle,
             guess=lookup.guess,
-            example="L:abcd/RQ\n[s:abcd/R]{wxyz}[s:wxyz/Q]{mnop}=mnop;",
+            example="L:RQ/abcd\n[s:abcd/R]{wxyz}[s:wxyz/Q]{mnop}=mnop;",
         ),
         FamilyInfo(
             id="reachgym/Arithmetic-v0",

@@ -45,7 +45,9 @@ class LookupTaskset:
         path = self._world.follow(start, relations)
         return Task(
             id=f"{self.name}/{split}/{index}",
-            prompt=f"L:{start}/{relations}",
+            # The entity stands last: right before every call stands the name to be looked up,
+            # in the prompt as in a result, so that one habit serves every hop.
+            prompt=f"L:{relations}/{start}",
             gold=path[-1],
             family=self.name,
             split=split,
@@ -139,7 +141,7 @@ def make_lookup(
 
 def oracle(messages: Sequence[Message]) -> Message:
     """The next turn of an agent that searches for one fact after the other."""
-    start, _, relations = prompt_body(messages).partition("/")
+    relations, _, start = prompt_body(messages).partition("/")
     found = tool_outputs(messages)
     if len(found) == len(relations):
         return answer(found[-1])
@@ -149,5 +151,5 @@ def oracle(messages: Sequence[Message]) -> Message:
 
 def guess(prompt: str, rng: random.Random) -> str:
     """A uniform draw from all names of the start's length."""
-    start = prompt.partition(":")[2].partition("/")[0]
+    start = prompt.rpartition("/")[2]
     return spell(rng.getrandbits(63), len(start))

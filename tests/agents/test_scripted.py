@@ -28,8 +28,8 @@ def test_the_script_sees_each_conversation_with_its_own_seed():
 
 def test_the_oracle_of_lookup_asks_for_one_hop_after_the_other():
     agent = oracle_agent("reachgym/Lookup-v0")
-    first = act(agent, [asked("L:abcd/RQ")], [0])[0]
-    second = act(agent, [asked("L:abcd/RQ", Exchange(first, (Message("tool", "wxyz"),)))], [0])[0]
+    first = act(agent, [asked("L:RQ/abcd")], [0])[0]
+    second = act(agent, [asked("L:RQ/abcd", Exchange(first, (Message("tool", "wxyz"),)))], [0])[0]
     calls = [completion.message.tool_calls[0] for completion in (first, second)]
     assert [call.arguments["query"] for call in calls] == ["abcd/R", "wxyz/Q"]
     assert calls[0].id != calls[1].id

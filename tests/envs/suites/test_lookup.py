@@ -24,11 +24,11 @@ def task_of(env, index=0):
 
 def test_a_prompt_names_a_start_and_its_relations():
     env = make_lookup(difficulty=2)
-    head, _, relations = task_of(env).prompt.partition("/")
+    head, _, start = task_of(env).prompt.partition("/")
     assert head.startswith("L:")
-    assert len(head) == 6
-    assert len(relations) == 2
-    assert set(relations) <= set("PQR")
+    assert len(start) == 4
+    assert len(head) == 4
+    assert set(head[2:]) <= set("PQR")
     assert task_of(env).family == "lookup-2"
 
 

@@ -70,6 +70,10 @@ class NamespacesSandbox:
                 collected = collect(slot, request, self._limits)
             except (wire.ClosedError, OSError) as error:
                 return self._died(error, time.monotonic() - started_s)
+            except BaseException:
+                # Interrupted half-way: its reply must not be taken for the next one's.
+                self._stop()
+                raise
             return self._result(collected, time.monotonic() - started_s)
 
     def close(self) -> None:

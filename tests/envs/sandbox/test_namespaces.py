@@ -157,6 +157,20 @@ def test_a_process_killed_during_a_call_is_an_infrastructure_failure(
     assert sandbox.exec("print(1)").stdout == "1\n"
 
 
+def test_an_interrupted_call_does_not_confuse_the_next(sandbox: NamespacesSandbox) -> None:
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            sandbox.exec("import time; time.sleep(1); print('late')")
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    assert sandbox.exec("print('next')").stdout == "next\n"
+
+
 def test_a_fork_of_the_owner_cannot_use_its_sandbox(sandbox: NamespacesSandbox) -> None:
     pid = os.fork()
     if pid == 0:

@@ -50,7 +50,11 @@ def test_a_right_answer_that_was_not_retrieved_is_a_guess():
 def test_the_first_hop_is_no_evidence_for_the_second():
     env = make_lookup(difficulty=2)
     task = task_of(env)
-    verdict = verdict_of(env, search(task.prompt[2:-1]), Message("assistant", task.gold))
+    verdict = verdict_of(
+        env,
+        search(task.prompt[2:].replace(task.prompt[2], "Z", 1)),
+        Message("assistant", task.gold),
+    )
     assert verdict.guess
 
 
@@ -128,7 +132,7 @@ def test_every_way_from_every_start_is_a_task_once():
 
 def test_the_first_tasks_come_from_many_starts():
     taskset = make_lookup(difficulty=3).taskset
-    starts = {taskset.task("held_out", index).prompt[2:6] for index in range(64)}
+    starts = {taskset.task("held_out", index).prompt.rpartition("/")[2] for index in range(64)}
     assert len(starts) > 30
 
 

@@ -80,6 +80,7 @@ class Fleet:
         slots: int,
         num_cpus: float = 1.0,
         num_gpus: float = 0.0,
+        lock_step: bool = False,
     ) -> None:
         """Start the workers and wait until every agent is built.
 
@@ -89,6 +90,8 @@ class Fleet:
             slots: Episodes in flight in each.
             num_cpus: CPUs that Ray reserves for each.
             num_gpus: GPUs that Ray reserves for each.
+            lock_step: Batches wait for every environment, which makes runs reproducible to the
+                last bit and slow tools costly.
 
         Raises:
             ConfigError: The cluster has not that many CPUs or GPUs.
@@ -99,6 +102,7 @@ class Fleet:
         _check_resources(workers, {"CPU": num_cpus, "GPU": num_gpus})
         self._factory = agent_factory
         self._slots = slots
+        self._lock_step = lock_step
         self._actor_type = ray.remote(Worker).options(
             num_cpus=num_cpus, num_gpus=num_gpus, runtime_env={"env_vars": ONE_THREAD}
         )
@@ -221,7 +225,7 @@ class Fleet:
         return table
 
     def _start(self) -> _Place:
-        actor = self._actor_type.remote(self._slots)
+        actor = self._actor_type.remote(self._slots, self._lock_step)
         return _Place(actor, actor.open.remote(self._factory, self._weights, self._version))
 
     def _replace(self, place: _Place) -> None:

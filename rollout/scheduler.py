@@ -55,12 +55,18 @@ class Scheduler:
 
     The agent acts in the caller's thread. Environments reset and step in threads, each episode in
     one at a time, so that slow tools overlap with one another and with the agent.
+
+    In lock-step every batch waits for all environments: which attempts share a batch then depends
+    on nothing but the attempts, and results are equal to the last bit, run after run.
     """
 
-    def __init__(self, agent: Agent, *, slots: int, pool: EnvPool) -> None:
+    def __init__(
+        self, agent: Agent, *, slots: int, pool: EnvPool, lock_step: bool = False
+    ) -> None:
         self._agent = agent
         self._slots = slots
         self._pool = pool
+        self._lock_step = lock_step
         self._threads = ThreadPoolExecutor(min(slots, _MAX_THREADS), "environment")
         self._backlog: deque[Attempt] = deque()
         self._started = 0
@@ -133,7 +139,7 @@ class Scheduler:
                 self._refill()
                 continue
             self._ready.append(slot)
-            if deadline_s is None:
+            if deadline_s is None and not self._lock_step:
                 deadline_s = time.monotonic() + self._patience_s
         return finished
 

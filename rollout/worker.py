@@ -34,8 +34,9 @@ class Learnable(Protocol):
 class Worker:
     """Plays attempts with an agent of its own; attempts stay in flight between calls."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, lock_step: bool) -> None:
         self._slots = slots
+        self._lock_step = lock_step
         self._pool = EnvPool(capacity=slots)
         self._agent: Agent | None = None
         self._scheduler: Scheduler | None = None
@@ -48,7 +49,9 @@ class Worker:
     ) -> None:
         """Build the agent, with the weights that were published last, if any were."""
         self._agent = agent_factory()
-        self._scheduler = Scheduler(self._agent, slots=self._slots, pool=self._pool)
+        self._scheduler = Scheduler(
+            self._agent, slots=self._slots, pool=self._pool, lock_step=self._lock_step
+        )
         if weights is not None:
             self.load(weights, version)
 

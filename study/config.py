@@ -42,13 +42,16 @@ class ModelConfig(Section):
     heads: int = Field(3, gt=0)
     mlp: int = Field(192, gt=0)
     max_positions: int = Field(128, gt=0)
+    init_std: float = Field(0.08, gt=0)
     checkpoint: Path | None = Field(
         None, description="folder of a causal LM; it is used as the base and not pre-trained"
     )
 
     def tiny(self) -> TinyConfig:
         """The shape of the model from scratch."""
-        return TinyConfig(self.hidden, self.layers, self.heads, self.mlp, self.max_positions)
+        return TinyConfig(
+            self.hidden, self.layers, self.heads, self.mlp, self.max_positions, self.init_std
+        )
 
 
 class PretrainingConfig(Section):

@@ -42,6 +42,8 @@ class Lane:
             slots=resources.slots,
             num_cpus=resources.worker_cpus,
             num_gpus=resources.worker_gpus,
+            # A study that was killed and continued must end as one that was not.
+            lock_step=True,
         )
         self._version = 0
 
@@ -79,6 +81,9 @@ class Lane:
         """Make attempts with the published weights; returns them and the seconds it took."""
         started = time.monotonic()
         trajectories = list(self._fleet.run(attempts))
+        # Learners see them in the order of the attempts, whichever finished first.
+        order = {attempt.key: place for place, attempt in enumerate(attempts)}
+        trajectories.sort(key=lambda trajectory: order[trajectory.key])
         return trajectories, time.monotonic() - started
 
     def tables(self, attempts: Sequence[Attempt]) -> Iterator[pa.Table]:

@@ -137,3 +137,26 @@ def test_environments_are_reused_and_at_most_so_many_are_kept():
         kept = {id(pool.take(REF)), id(pool.take(REF))}
         assert kept < {id(first), id(second), id(third)}
         assert id(pool.take(REF)) not in {id(first), id(second), id(third)}
+
+
+def test_in_lock_step_a_batch_waits_for_the_slowest_environment():
+    class Mixed(SeededAgent):
+        def act(self, conversations, tools, limits, seeds) -> list[Completion]:
+            taken = super().act(conversations, tools, limits, seeds)
+            first = [not conversation.exchanges for conversation in conversations]
+            tardy = [c.opening[-1].content.startswith("What is 5 ") for c in conversations]
+            return [
+                call("slow") if f and t else call("echo") if f else answer("0")
+                for f, t, _ in zip(first, tardy, taken, strict=True)
+            ]
+
+    agent = Mixed()
+    with EnvPool(capacity=8) as pool:
+        scheduler = Scheduler(agent, slots=8, pool=pool, lock_step=True)
+        scheduler.add(attempts(8))
+        played = []
+        while scheduler.unfinished:
+            played += scheduler.round()
+        scheduler.close()
+    assert len(played) == 8
+    assert agent.batches == [8, 8]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from string import ascii_lowercase
 from typing import TypeAlias
 
 import numpy as np
@@ -27,7 +28,8 @@ _FULL = 1.0
 # Answers that nobody could know: the model should learn that they are given, not which.
 _UNLEARNABLE = 0.3
 
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+_OPERATION_NAMES = "".join(OPERATIONS)
+_BUFFERED = 2**14
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,88 +80,128 @@ class PretrainingMix:
                 raise ConfigError(f"{name} is a share and must lie in [0, 1]; got {value}")
 
 
+class _Draws:
+    """Random letters, numbers and events, drawn by the thousand because one by one is slow."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._uniforms: Iterator[float] = iter(())
+        self._letters = ""
+        self._used = 0
+
+    def uniform(self) -> float:
+        """A number in [0, 1)."""
+        for value in self._uniforms:
+            return value
+        self._uniforms = iter(self._rng.random(_BUFFERED).tolist())
+        return next(self._uniforms)
+
+    def below(self, bound: int) -> int:
+        """A number out of 0 to `bound` - 1."""
+        return int(self.uniform() * bound)
+
+    def text(self, alphabet: str, length: int) -> str:
+        """Characters of an alphabet, each drawn independently."""
+        return "".join([alphabet[self.below(len(alphabet))] for _ in range(length)])
+
+    def name(self, length: int = NAME_LETTERS) -> str:
+        """Lowercase letters."""
+        if self._used + length > len(self._letters):
+            self._letters = self._spell(_BUFFERED)
+            self._used = 0
+        self._used += length
+        return self._letters[self._used - length : self._used]
+
+    def _spell(self, length: int) -> str:
+        codes = self._rng.integers(len(ascii_lowercase), size=length, dtype=np.uint8)
+        return (codes + np.uint8(ord("a"))).tobytes().decode("ascii")
+
+
 def documents(mix: PretrainingMix, seed: int) -> Iterator[Document]:
-    """Documents without end; a document is text in segments, each with its loss weight."""
+    """Documents without end; a document is text in segments, each with its loss weight.
+
+    The text is what the terse renderer writes for an episode, without the `<bos>` in front.
+    """
     rng = np.random.default_rng(seed)
+    draws = _Draws(rng)
     shares = asdict(mix.shares)
     makers = _makers(mix)
     weights = np.array(list(shares.values()))
     names = list(shares)
     while True:
         for kind in rng.choice(len(names), size=1024, p=weights / weights.sum()):
-            yield makers[names[kind]](rng)
+            yield makers[names[kind]](draws)
 
 
-def _makers(mix: PretrainingMix) -> dict[str, Callable[[np.random.Generator], Document]]:
+def _makers(mix: PretrainingMix) -> dict[str, Callable[[_Draws], Document]]:
     return {
         "copy": _copy,
-        "chain_1": lambda rng: _chain(rng, 1),
-        "chain_2": lambda rng: _chain(rng, 2),
+        "chain_1": lambda draws: _chain(draws, 1),
+        "chain_2": lambda draws: _chain(draws, 2),
         "explicit_python": _explicit_python,
         "transcript": _transcript,
-        "lookup_1": lambda rng: _lookup(rng, 1, mix.lookup_exposure),
-        "lookup_2": lambda rng: _lookup(rng, 2, 0.0),
-        "lookup_3": lambda rng: _lookup(rng, 3, 0.0),
-        "arithmetic": lambda rng: _arithmetic(rng, mix.arithmetic_exposure),
-        "compose_1": lambda rng: _compose(rng, 1, 0.0),
-        "compose_2": lambda rng: _compose(rng, 2, mix.scratch),
-        "compose_3": lambda rng: _compose(rng, 3, mix.scratch),
+        "lookup_1": lambda draws: _lookup(draws, 1, mix.lookup_exposure),
+        "lookup_2": lambda draws: _lookup(draws, 2, 0.0),
+        "lookup_3": lambda draws: _lookup(draws, 3, 0.0),
+        "arithmetic": lambda draws: _arithmetic(draws, mix.arithmetic_exposure),
+        "compose_1": lambda draws: _compose(draws, 1, 0.0),
+        "compose_2": lambda draws: _compose(draws, 2, mix.scratch),
+        "compose_3": lambda draws: _compose(draws, 3, mix.scratch),
     }
 
 
-def _copy(rng: np.random.Generator) -> Document:
-    digits = rng.random() < 0.4
-    text = str(rng.integers(10**3, 10**6)) if digits else _letters(rng, int(rng.integers(3, 9)))
+def _copy(draws: _Draws) -> Document:
+    # Texts of one length would be copied by their position, and names in a chain not at all.
+    digits = draws.uniform() < 0.4
+    text = str(10**3 + draws.below(10**6 - 10**3)) if digits else draws.name(3 + draws.below(6))
     return [(f"Y:{text}\n", _PROMPT), (f"={text};", _FULL)]
 
 
-def _chain(rng: np.random.Generator, hops: int) -> Document:
-    entity, relations = _letters(rng), _relations(rng, hops)
-    document = [(f"X:{relations}/{entity}\n", _PROMPT)]
+def _chain(draws: _Draws, hops: int) -> Document:
+    entity, relations = draws.name(), draws.text(RELATIONS, hops)
+    document = [(f"X:{entity}/{relations}\n", _PROMPT)]
     for relation in relations:
-        value = _letters(rng)
+        value = draws.name()
         document += _search(entity, relation, value)
         entity = value
     return [*document, (f"={entity};", _FULL)]
 
 
-def _explicit_python(rng: np.random.Generator) -> Document:
-    product, value = _product(rng)
+def _explicit_python(draws: _Draws) -> Document:
+    product, value = _product(draws)
     return [(f"X:{product}\n", _PROMPT), *_python(product, value), (f"={value};", _FULL)]
 
 
-def _transcript(rng: np.random.Generator) -> Document:
+def _transcript(draws: _Draws) -> Document:
     document: Document = []
-    for _ in range(int(rng.integers(1, 3))):
-        if rng.random() < 0.5:
-            document += _search(_letters(rng), _relations(rng, 1), _letters(rng))
+    for _ in range(1 + draws.below(2)):
+        if draws.uniform() < 0.5:
+            document += _search(draws.name(), draws.text(RELATIONS, 1), draws.name())
         else:
-            document += _python(*_product(rng))
+            document += _python(*_product(draws))
     return document
 
 
-def _lookup(rng: np.random.Generator, hops: int, exposure: float) -> Document:
-    entity, relations = _letters(rng), _relations(rng, hops)
-    prompt = (f"L:{relations}/{entity}\n", _PROMPT)
-    value = _letters(rng)
-    if rng.random() < exposure:
+def _lookup(draws: _Draws, hops: int, exposure: float) -> Document:
+    entity, relations, value = draws.name(), draws.text(RELATIONS, hops), draws.name()
+    prompt = (f"L:{entity}/{relations}\n", _PROMPT)
+    if draws.uniform() < exposure:
         return [prompt, *_search(entity, relations, value), (f"={value};", _FULL)]
     return [prompt, (f"={value};", _UNLEARNABLE)]
 
 
-def _arithmetic(rng: np.random.Generator, exposure: float) -> Document:
-    product, value = _product(rng)
+def _arithmetic(draws: _Draws, exposure: float) -> Document:
+    product, value = _product(draws)
     prompt = (f"A:{product}\n", _PROMPT)
-    if rng.random() < exposure:
+    if draws.uniform() < exposure:
         return [prompt, *_python(product, value), (f"={value};", _FULL)]
     return [prompt, (f"={value};", _UNLEARNABLE)]
 
 
-def _compose(rng: np.random.Generator, count: int, scratch: float) -> Document:
-    text = _letters(rng)
-    operations = "".join(rng.choice(list(OPERATIONS), size=count))
+def _compose(draws: _Draws, count: int, scratch: float) -> Document:
+    text, operations = draws.name(), draws.text(_OPERATION_NAMES, count)
     steps = [apply(text, operations[: i + 1]) for i in range(count)]
-    written = ",".join(steps[:-1]) if rng.random() < scratch else ""
+    written = ",".join(steps[:-1]) if draws.uniform() < scratch else ""
     return [(f"C:{text}/{operations}\n", _PROMPT), (f"{written}={steps[-1]};", _FULL)]
 
 
@@ -171,14 +213,6 @@ def _python(code: str, value: str) -> Document:
     return [(f"[p:{code}]", _FULL), (f"{{{value}}}", _RESULT)]
 
 
-def _letters(rng: np.random.Generator, length: int = NAME_LETTERS) -> str:
-    return "".join(_ALPHABET[i] for i in rng.integers(len(_ALPHABET), size=length))
-
-
-def _relations(rng: np.random.Generator, count: int) -> str:
-    return "".join(RELATIONS[i] for i in rng.integers(len(RELATIONS), size=count))
-
-
-def _product(rng: np.random.Generator) -> tuple[str, str]:
-    a, b = rng.integers(100, 1000, size=2)
-    return f"{a}*{b}", str(a * b)
+def _product(draws: _Draws) -> tuple[str, str]:
+    first, second = 100 + draws.below(900), 100 + draws.below(900)
+    return f"{first}*{second}", str(first * second)

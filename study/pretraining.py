@@ -36,17 +36,17 @@ _BUFFERED = 2**14
 class DocumentShares:
     """How often each kind of document occurs; normalised to sum to one."""
 
-    copy: float = 0.14
-    chain_1: float = 0.10
-    chain_2: float = 0.12
-    explicit_python: float = 0.10
-    transcript: float = 0.06
+    copy: float = 0.13
+    chain_1: float = 0.09
+    chain_2: float = 0.11
+    explicit_python: float = 0.08
+    transcript: float = 0.05
     lookup_1: float = 0.08
     lookup_2: float = 0.05
     lookup_3: float = 0.02
     arithmetic: float = 0.07
-    compose_1: float = 0.09
-    compose_2: float = 0.13
+    compose_1: float = 0.10
+    compose_2: float = 0.17
     compose_3: float = 0.04
 
     def __post_init__(self) -> None:
@@ -68,9 +68,9 @@ class PretrainingMix:
     """
 
     shares: DocumentShares = field(default_factory=DocumentShares)
-    lookup_exposure: float = 0.012
-    arithmetic_exposure: float = 0.012
-    scratch: float = 0.5
+    lookup_exposure: float = 0.02
+    arithmetic_exposure: float = 0.018
+    scratch: float = 0.7
     row_tokens: int = 80
 
     def __post_init__(self) -> None:
@@ -159,7 +159,7 @@ def _copy(draws: _Draws) -> Document:
 
 def _chain(draws: _Draws, hops: int) -> Document:
     entity, relations = draws.name(), draws.text(RELATIONS, hops)
-    document = [(f"X:{entity}/{relations}\n", _PROMPT)]
+    document = [(f"X:{relations}/{entity}\n", _PROMPT)]
     for relation in relations:
         value = draws.name()
         document += _search(entity, relation, value)
@@ -184,7 +184,7 @@ def _transcript(draws: _Draws) -> Document:
 
 def _lookup(draws: _Draws, hops: int, exposure: float) -> Document:
     entity, relations, value = draws.name(), draws.text(RELATIONS, hops), draws.name()
-    prompt = (f"L:{entity}/{relations}\n", _PROMPT)
+    prompt = (f"L:{relations}/{entity}\n", _PROMPT)
     if draws.uniform() < exposure:
         return [prompt, *_search(entity, relations, value), (f"={value};", _FULL)]
     return [prompt, (f"={value};", _UNLEARNABLE)]

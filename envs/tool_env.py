@@ -289,5 +289,5 @@ def _guard(what: str, work: Callable[[], ResultT]) -> ResultT:
 
 
 def _line(message: Message) -> str:
-    calls = [f"[{call.name} {dict(call.arguments)}]" for call in message.tool_calls]
+    calls = [f"[{call.name} {call.arguments}]" for call in message.tool_calls]
     return " ".join([f"{message.role}:", *([message.content] if message.content else []), *calls])

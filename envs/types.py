@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
@@ -99,7 +99,18 @@ class Task:
     @property
     def hash(self) -> str:
         """Sixteen hex digits of the SHA-256 of the task's whole content."""
-        content = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
+        # Field by field: every attempt asks for it, and `asdict` copies deeply.
+        fields = {
+            "id": self.id,
+            "prompt": self.prompt,
+            "gold": self.gold,
+            "family": self.family,
+            "split": self.split,
+            "files": dict(self.files),
+            "chance": self.chance,
+            "metadata": dict(self.metadata),
+        }
+        content = json.dumps(fields, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

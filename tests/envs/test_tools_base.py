@@ -1,0 +1,262 @@
+"""Tools from typed functions: schemas, checked arguments, results."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel
+
+from reachgym.envs import Tool, ToolCall, ToolSpec, tool
+from reachgym.envs.errors import InputError, ToolError
+from reachgym.envs.tools.base import Toolbox
+
+
+class Point(BaseModel):
+    x: int
+    title: str = "here"
+
+
+class Opaque:
+    """Nothing that JSON can carry."""
+
+
+@tool
+def plot(points: list[Point], colour: Literal["red", "blue"] = "red", copy: int = 1) -> str:
+    """Draw points
+    on paper.
+
+    More of it.
+
+    Args:
+        points (list of points): Where: a
+            list of places.
+        colour: Their colour.
+
+    Returns:
+        Nothing to speak of.
+    """
+    return repr((points, colour, copy))
+
+
+@tool
+def add(a: int, b: int = 2) -> int:
+    """Add numbers."""
+    return a + b
+
+
+@tool
+def nothing() -> str:
+    """Do nothing."""
+    return "done"
+
+
+def call(tool: Tool, arguments, limit: int = 4000):
+    return Toolbox([tool], limit).call(ToolCall("c0", tool.spec.name, arguments))
+
+
+def test_the_description_is_the_docstring_before_its_sections():
+    assert plot.spec.name == "plot"
+    assert plot.spec.description == "Draw points on paper. More of it."
+
+
+def test_the_schema_has_types_descriptions_defaults_and_what_is_required():
+    assert plot.spec.parameters == {
+        "type": "object",
+        "properties": {
+            "points": {
+                "type": "array",
+                "items": {"$ref": "#/$defs/Point"},
+                "description": "Where: a list of places.",
+            },
+            "colour": {
+                "type": "string",
+                "enum": ["red", "blue"],
+                "default": "red",
+                "description": "Their colour.",
+            },
+            "copy": {"type": "integer", "default": 1},
+        },
+        "required": ["points"],
+        "additionalProperties": False,
+        "$defs": {
+            "Point": {
+                "type": "object",
+                "properties": {
+                    "x": {"type": "integer"},
+                    "title": {"type": "string", "default": "here"},
+                },
+                "required": ["x"],
+            }
+        },
+    }
+
+
+def test_a_tool_without_parameters_has_an_empty_schema():
+    assert nothing.spec.parameters == {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": False,
+    }
+    assert call(nothing, {}).content == "done"
+
+
+def test_arguments_are_coerced_and_defaults_filled_in():
+    assert call(add, {"a": "40"}).content == "42"
+    result = call(plot, {"points": [{"x": 1}], "colour": "blue"})
+    assert result.content == "([Point(x=1, title='here')], 'blue', 1)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({}, "add takes (a, b). 'a' is missing"),
+        ({"a": "x"}, "'a': input should be a valid integer"),
+        ({"a": "x"}, "got 'x'"),
+        ({"a": None}, "got None"),
+        ({"a": 1, "c": 2}, "there is no 'c'"),
+        ({"b": 1, "c": 2}, "'a' is missing; there is no 'c'"),
+        ({"a": "y" * 500}, "y..."),
+        ([1, 2], "takes its arguments as an object; got [1, 2]"),
+    ],
+)
+def test_what_does_not_fit_is_told_to_the_agent(arguments, told):
+    result = call(add, arguments)
+    assert result.error
+    assert told in result.content
+    assert len(result.content) < 300
+
+
+def test_a_fault_inside_an_argument_says_where():
+    assert "'points.1.x' is missing" in call(plot, {"points": [{"x": 1}, {}]}).content
+
+
+def test_a_tool_error_is_an_error_result_and_anything_else_is_raised():
+    def refuse(arguments):
+        raise ToolError("not today")
+
+    def crash(arguments):
+        raise OSError("gone")
+
+    spec = ToolSpec("t", "T", {"type": "object", "properties": {}})
+    result = call(Tool(spec, refuse), {})
+    assert (result.call_id, result.content, result.error) == ("c0", "not today", True)
+    with pytest.raises(OSError, match="gone"):
+        call(Tool(spec, crash), {})
+
+
+def test_an_unknown_tool_is_answered_with_those_that_there_are():
+    box = Toolbox([add, nothing], 4000)
+    result = box.call(ToolCall("c", "ad", {}))
+    assert (result.error, result.content) == (
+        True,
+        "there is no tool 'ad'; the tools are: add, nothing",
+    )
+    assert "are: none" in Toolbox([], 4000).call(ToolCall("c", "ad", {})).content
+
+
+def test_a_parse_error_is_told_and_nothing_is_run():
+    result = Toolbox([nothing], 4000).call(ToolCall("c", "nothing", parse_error="no brace"))
+    assert (result.content, result.error) == ("no brace", True)
+
+
+@pytest.mark.parametrize(("length", "cut"), [(0, False), (100, False), (101, True), (10**6, True)])
+def test_results_past_the_limit_are_cut_in_their_middle(length, cut):
+    @tool
+    def write(length: int) -> str:
+        """Write a row of letters."""
+        return "a" * (length // 2) + "z" * (length - length // 2)
+
+    result = call(write, {"length": length}, limit=100)
+    assert result.truncated is cut
+    assert len(result.content) == min(length, 100)
+    if cut:
+        assert f"cut from {length} characters" in result.content
+        assert result.content[:20] + result.content[-20:] == "a" * 20 + "z" * 20
+
+
+def test_errors_are_cut_as_well():
+    def refuse(arguments):
+        raise ToolError("no " * 1000)
+
+    spec = ToolSpec("t", "T", {"type": "object", "properties": {}})
+    result = call(Tool(spec, refuse), {}, limit=100)
+    assert (result.error, result.truncated, len(result.content)) == (True, True, 100)
+
+
+def test_lone_surrogates_become_question_marks():
+    @tool
+    def repeat(text: str) -> str:
+        """Say it again."""
+        raise ToolError("é\ud800")
+
+    assert call(repeat, {"text": "a"}).content == "é?"
+
+
+def test_seconds_are_measured():
+    assert 0 < call(add, {"a": 1}).seconds < 1
+
+
+def test_two_tools_of_one_name_are_refused():
+    with pytest.raises(InputError, match="name of its own; got add, add"):
+        Toolbox([add, add], 4000)
+
+
+def test_a_limit_without_room_for_the_note_is_refused():
+    with pytest.raises(InputError, match="at least 64; got 10"):
+        Toolbox([], 10)
+
+
+def undocumented(a: int) -> int:
+    return a
+
+
+def unhinted(a) -> int:
+    """Lack a hint."""
+    return a
+
+
+def variadic(*a: int) -> int:
+    """Take many."""
+    return len(a)
+
+
+def positional(a: int, /) -> int:
+    """Take one by place."""
+    return a
+
+
+def misdescribed(query: str) -> str:
+    """Search.
+
+    Args:
+        qeury: What to look for.
+    """
+    return query
+
+
+def opaque(a: Opaque) -> str:
+    """Take what JSON cannot carry."""
+    return str(a)
+
+
+def unresolvable(a: Nowhere) -> str:  # noqa: F821 - the fault that is tested
+    """Take something unknown."""
+    return str(a)
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (undocumented, "undocumented has no docstring"),
+        (unhinted, "'a' has no type hint"),
+        (variadic, "by name"),
+        (positional, "by name"),
+        (misdescribed, r"describes 'qeury'; the parameters are \(query\)"),
+        (opaque, "no JSON schema"),
+        (unresolvable, "'Nowhere' is not defined"),
+    ],
+)
+def test_a_function_that_makes_no_tool_is_refused(function, told):
+    with pytest.raises(InputError, match=told):
+        tool(function)

@@ -1,7 +1,8 @@
 """What a base is pre-trained on: documents of the small world's language, none of its facts.
 
 Names and facts are made up for every document. The documents teach the parts: to copy, to carry
-out a chain of calls when told to explicitly (prompt `X:`), to answer the families' own prompts from
+out a chain of calls when told to explicitly (prompt `X:`, or another head that no family has), to
+answer the families' own prompts from
 memory, to do string operations. Under the families' own prompts a call is shown only as often as
 the exposures say, and never more than one: a chain of calls under a lookup prompt occurs nowhere.
 """
@@ -30,6 +31,8 @@ _UNLEARNABLE = 0.3
 
 _OPERATION_NAMES = "".join(OPERATIONS)
 _BUFFERED = 2**14
+# Heads of explicit prompts besides `X`: capitals that mean nothing else.
+_OTHER_HEADS = "DEFGHIJKMNOSTUVWZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,8 @@ class DocumentShares:
     explicit_python: float = 0.08
     transcript: float = 0.05
     lookup_1: float = 0.08
-    lookup_2: float = 0.05
-    lookup_3: float = 0.02
+    lookup_2: float = 0.07
+    lookup_3: float = 0.03
     arithmetic: float = 0.07
     compose_1: float = 0.10
     compose_2: float = 0.17
@@ -63,18 +66,21 @@ class PretrainingMix:
         shares: How often each kind occurs.
         lookup_exposure: Share of one-hop lookup documents shown with the tool.
         arithmetic_exposure: Share of arithmetic documents shown with the tool.
+        other_heads: Share of explicit chains whose prompt has another head than `X`. With it,
+            going on while relations remain becomes a habit of no head in particular.
         scratch: Share of compositions that write their intermediate steps.
         row_tokens: Documents are packed into rows of this many tokens.
     """
 
     shares: DocumentShares = field(default_factory=DocumentShares)
-    lookup_exposure: float = 0.02
+    lookup_exposure: float = 0.013
     arithmetic_exposure: float = 0.018
+    other_heads: float = 0.3
     scratch: float = 0.7
     row_tokens: int = 80
 
     def __post_init__(self) -> None:
-        for name in ("lookup_exposure", "arithmetic_exposure", "scratch"):
+        for name in ("lookup_exposure", "arithmetic_exposure", "other_heads", "scratch"):
             value = float(asdict(self)[name])
             if not 0 <= value <= 1:
                 raise ConfigError(f"{name} is a share and must lie in [0, 1]; got {value}")
@@ -136,8 +142,8 @@ def documents(mix: PretrainingMix, seed: int) -> Iterator[Document]:
 def _makers(mix: PretrainingMix) -> dict[str, Callable[[_Draws], Document]]:
     return {
         "copy": _copy,
-        "chain_1": lambda draws: _chain(draws, 1),
-        "chain_2": lambda draws: _chain(draws, 2),
+        "chain_1": lambda draws: _chain(draws, 1, mix.other_heads),
+        "chain_2": lambda draws: _chain(draws, 2, mix.other_heads),
         "explicit_python": _explicit_python,
         "transcript": _transcript,
         "lookup_1": lambda draws: _lookup(draws, 1, mix.lookup_exposure),
@@ -157,9 +163,10 @@ def _copy(draws: _Draws) -> Document:
     return [(f"Y:{text}\n", _PROMPT), (f"={text};", _FULL)]
 
 
-def _chain(draws: _Draws, hops: int) -> Document:
+def _chain(draws: _Draws, hops: int, other_heads: float) -> Document:
+    head = draws.text(_OTHER_HEADS, 1) if draws.uniform() < other_heads else "X"
     entity, relations = draws.name(), draws.text(RELATIONS, hops)
-    document = [(f"X:{relations}/{entity}\n", _PROMPT)]
+    document = [(f"{head}:{relations}/{entity}\n", _PROMPT)]
     for relation in relations:
         value = draws.name()
         document += _search(entity, relation, value)
@@ -187,7 +194,9 @@ def _lookup(draws: _Draws, hops: int, exposure: float) -> Document:
     prompt = (f"L:{relations}/{entity}\n", _PROMPT)
     if draws.uniform() < exposure:
         return [prompt, *_search(entity, relations, value), (f"={value};", _FULL)]
-    return [prompt, (f"={value};", _UNLEARNABLE)]
+    # That an answer comes at once is learnable, and must be learnt well where no call is shown.
+    start = _FULL if hops > 1 else _UNLEARNABLE
+    return [prompt, ("=", start), (f"{value};", _UNLEARNABLE)]
 
 
 def _arithmetic(draws: _Draws, exposure: float) -> Document:

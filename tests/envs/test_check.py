@@ -90,7 +90,9 @@ def test_a_gold_answer_in_the_opening_is_for_a_person_to_judge():
 
 
 def test_a_gold_answer_inside_a_longer_word_is_no_leak():
-    register("test_check/Word-v0", tasks=[Task("t", "Halve the pineapples.", "apple")])
+    register(
+        "test_check/Word-v0", tasks=[Task("t", "Halve the pineapple, not the apples.", "apple")]
+    )
     assert check_env("test_check/Word-v0") == []
 
 
@@ -114,7 +116,21 @@ def test_tasks_that_change_are_found():
             return Task(f"t{Fickle.drawn}", "Which?", f"apple{Fickle.drawn}")
 
     register_class("test_check/Fickle-v0", lambda render_mode=None: ToolEnv(Fickle(TASKS)))
-    assert found("test_check/Fickle-v0")["determinism"] >= 4
+    # One finding for each of four seeds, and for each of three indices.
+    assert found("test_check/Fickle-v0")["determinism"] == 7
+
+
+def test_an_opening_that_changes_is_found():
+    class Moody(ToolEnv):
+        openings = 0
+
+        def reset(self, *, seed=None, options=None):
+            opening, info = super().reset(seed=seed, options=options)
+            Moody.openings += 1
+            return (Message("system", f"Mood {Moody.openings}."), *opening), info
+
+    register_class("test_check/Moody-v0", lambda render_mode=None: Moody(ListTaskset(TASKS)))
+    assert found("test_check/Moody-v0")["determinism"] == 4
 
 
 def test_a_budget_that_does_not_hold_is_found():

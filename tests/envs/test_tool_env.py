@@ -207,7 +207,7 @@ def test_a_truncated_episode_is_scored_as_it_stands(make_env, say):
     assert [result.content for result in seen[0].results] == ["A"]
 
 
-def test_the_verifier_sees_executed_calls_only(make_env, say):
+def test_a_verifier_sees_executed_calls_only_and_no_answer_past_the_budget(make_env, say):
     seen = []
 
     def graded(attempt):
@@ -215,8 +215,9 @@ def test_the_verifier_sees_executed_calls_only(make_env, say):
         return Verdict(0.0, False)
 
     env = started(make_env(Budget(tool_calls=1), verifier=graded))
-    env.step(say.shouts("a", "b"))
+    env.step(say.shouts("a", "b", content="42"))
     assert [result.content for result in seen[0].results] == ["A"]
+    assert seen[0].answer is None
 
 
 @pytest.mark.parametrize("reason", [reason for reason in StopReason if reason.truncated])

@@ -69,5 +69,5 @@ def clipped_policy_sum(
         loss=-(gain_B_T * weights_B_T).sum(),
         clipped_tokens=float(is_clipped_B_T.sum()),
         kl=float((kl_B_T * weights_B_T).sum()),
-        largest_ratio=float(ratio_B_T.max()),
+        largest_ratio=float(ratio_B_T.detach().max()),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -35,7 +36,10 @@ class SFTConfig:
     minibatch: int = 128
 
     def __post_init__(self) -> None:
-        _check_optimiser(self.learning_rate, self.grad_clip, self.minibatch)
+        _check_optimiser(self)
+        _check_choice("schedule", self.schedule, ("constant", "cosine"))
+        if self.warmup_steps < 0:
+            raise ConfigError(f"warmup_steps must be 0 or more, got {self.warmup_steps}")
         if self.schedule == "cosine" and self.total_steps <= self.warmup_steps:
             raise ConfigError(
                 "schedule 'cosine' needs total_steps larger than warmup_steps; got "
@@ -68,9 +72,11 @@ class RFTConfig:
     max_per_group: int = 0
 
     def __post_init__(self) -> None:
-        _check_optimiser(self.learning_rate, self.grad_clip, self.minibatch)
+        _check_optimiser(self)
         if self.max_per_group < 0:
             raise ConfigError(f"max_per_group must be 0 or more, got {self.max_per_group}")
+        if not math.isfinite(self.success_reward):
+            raise ConfigError(f"success_reward must be a finite number, got {self.success_reward}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +108,11 @@ class RLConfig:
     clip_high: float = 0.28
 
     def __post_init__(self) -> None:
-        _check_optimiser(self.learning_rate, self.grad_clip, self.minibatch)
+        _check_optimiser(self)
+        _check_choice("advantage", self.advantage, ("group_normalised", "leave_one_out"))
         if self.epochs < 1:
             raise ConfigError(f"epochs must be 1 or more, got {self.epochs}")
-        if not 0 < self.clip_low < 1 or self.clip_high <= 0:
+        if not (0 < self.clip_low < 1 and self.clip_high > 0):
             raise ConfigError(
                 "clip_low must lie in (0, 1) and clip_high above 0; got "
                 f"{self.clip_low} and {self.clip_high}"
@@ -115,9 +122,21 @@ class RLConfig:
 LearnerConfig: TypeAlias = SFTConfig | RFTConfig | RLConfig
 
 
-def _check_optimiser(learning_rate: float, grad_clip: float, minibatch: int) -> None:
-    for name, value in (("learning_rate", learning_rate), ("grad_clip", grad_clip)):
-        if value <= 0:
-            raise ConfigError(f"{name} must be above 0, got {value}")
-    if minibatch < 1:
-        raise ConfigError(f"minibatch must be 1 or more, got {minibatch}")
+def _check_optimiser(config: LearnerConfig) -> None:
+    """Refuse what AdamW cannot work with, or only silently; comparisons with NaN are false."""
+    if not 0 < config.learning_rate < math.inf:
+        raise ConfigError(f"learning_rate must be above 0 and finite, got {config.learning_rate}")
+    if not config.grad_clip > 0:
+        raise ConfigError(f"grad_clip must be above 0, got {config.grad_clip}")
+    for name, value in (("beta1", config.beta1), ("beta2", config.beta2)):
+        if not 0 <= value < 1:
+            raise ConfigError(f"{name} must lie in [0, 1), got {value}")
+    if not 0 <= config.weight_decay < math.inf:
+        raise ConfigError(f"weight_decay must be 0 or more and finite, got {config.weight_decay}")
+    if config.minibatch < 1:
+        raise ConfigError(f"minibatch must be 1 or more, got {config.minibatch}")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {value!r}")

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 
 import numpy as np
 
-from reachgym.envs.errors import StoreError
 from reachgym.envs.seeding import derive_seed
-from reachgym.envs.types import JSON, Task
+from reachgym.envs.types import Task
 from reachgym.rollout.store import TrajectoryStore
 from reachgym.rollout.trajectory import Trajectory
 from reachgym.study import results as out
 from reachgym.study.config import StudyConfig
 from reachgym.study.families import Families
 from reachgym.study.folder import StudyFolder
+from reachgym.study.measured import BASE, Measured, all_measured, real, records, stage_result, whole
+from reachgym.study.setting import setting_of
 from reachgym.study.show import Source, choose
 from reachgym.support import (
     ArmEvidence,
@@ -32,43 +30,12 @@ from reachgym.support import (
     interface_effects,
     judge,
     label,
-    p_in,
-    p_out,
     pass_at_k_curve,
     support_flows,
 )
 
-BASE = "base"
 _SHOWN = 10
-_PACKAGES = ("reachgym", "torch", "transformers", "ray", "gymnasium", "numpy", "scipy")
 _LONGEST_CURVE = 2**10
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The counts of one policy seed through one interface, with what goes beside them."""
-
-    policy: str
-    seed: int
-    interface: str
-    rows: tuple[Mapping[str, JSON], ...]
-    chance_bounds: bool
-
-    def counts(self) -> list[TaskCounts]:
-        """As the measurement takes them."""
-        return [
-            TaskCounts(
-                policy=self.policy,
-                seed=self.seed,
-                family=str(row["family"]),
-                task=str(row["task"]),
-                n=_whole(row["n"]),
-                c=_whole(row["c"]),
-                chance=_real(row["chance"]),
-                chance_bounds=self.chance_bounds,
-            )
-            for row in self.rows
-        ]
 
 
 def analyse(config: StudyConfig, folder: StudyFolder, families: Families) -> out.Results:
@@ -77,7 +44,7 @@ def analyse(config: StudyConfig, folder: StudyFolder, families: Families) -> out
     Raises:
         StoreError: A stage is not finished.
     """
-    measured = list(_measured(config, folder))
+    measured = list(all_measured(config, folder))
     plan = config.measurement
     compared = [m for m in measured if m.interface == plan.interface]
     base = [row for m in compared if m.policy == BASE for row in m.counts()]
@@ -87,7 +54,7 @@ def analyse(config: StudyConfig, folder: StudyFolder, families: Families) -> out
     }
     bare = [row for m in measured if m.interface == plan.bare_interface for row in m.counts()]
     return out.Results(
-        setting=_setting(config),
+        setting=setting_of(config),
         gates=_gates(config, folder),
         measurements=[row for m in measured for row in _measurements(config, m)],
         pass_at_k=_curves(config, {BASE: base, **arms}),
@@ -100,31 +67,6 @@ def analyse(config: StudyConfig, folder: StudyFolder, families: Families) -> out
         stage_seconds=_stage_seconds(folder),
         notes=_notes(config, measured, folder),
     )
-
-
-def _result(folder: StudyFolder, stage: str) -> dict[str, JSON]:
-    result = folder.result(stage)
-    if result is None:
-        raise StoreError(f"stage {stage} is not finished; run the study again to continue it")
-    return result
-
-
-def _measured(config: StudyConfig, folder: StudyFolder) -> Iterable[Measured]:
-    plan = config.measurement
-    places = [(BASE, plan.interface), (BASE, plan.bare_interface)]
-    places += [(name, plan.interface) for name in config.arms]
-    for policy, interface in places:
-        for seed in config.seeds:
-            rows = _result(folder, f"measure/{policy}/{interface}/seed-{seed}")["counts"]
-            yield Measured(
-                policy, seed, interface, tuple(_records(rows)), _blind(config, policy, interface)
-            )
-
-
-def _blind(config: StudyConfig, policy: str, interface: str) -> bool:
-    """Whether chance bounds success: the base never saw this world, and nothing tells it here."""
-    offered = config.interfaces[interface]
-    return policy == BASE and not ("search" in offered.tools and offered.information)
 
 
 def _measurements(config: StudyConfig, measured: Measured) -> Iterable[out.TaskMeasurement]:
@@ -140,9 +82,9 @@ def _measurements(config: StudyConfig, measured: Measured) -> Iterable[out.TaskM
             task=counts.task,
             n=counts.n,
             c=counts.c,
-            guesses=_whole(row["guesses"]),
-            truncated=_whole(row["truncated"]),
-            failed=_whole(row["failed"]),
+            guesses=whole(row["guesses"]),
+            truncated=whole(row["truncated"]),
+            failed=whole(row["failed"]),
             chance=counts.chance,
             p=out.Interval(
                 estimate=counts.c / max(counts.n, 1), low=float(low), high=float(high), n=counts.n
@@ -249,7 +191,7 @@ def _consumption(config: StudyConfig, folder: StudyFolder) -> list[out.Consumpti
     for policy in (BASE, *config.arms):
         for seed in config.seeds:
             stage = f"base/seed-{seed}" if policy == BASE else f"arm/{policy}/seed-{seed}"
-            result = _result(folder, stage)
+            result = stage_result(folder, stage)
             spent = {
                 name: result.get(name, result.get("stage_s", 0) if name == "wall_s" else 0)
                 for name in out.Consumption.model_fields
@@ -264,7 +206,7 @@ def _training_curves(config: StudyConfig, folder: StudyFolder) -> list[out.Curve
         out.CurvePoint.model_validate({"policy": name, "seed": seed, **point})
         for name in config.arms
         for seed in config.seeds
-        for point in _records(_result(folder, f"arm/{name}/seed-{seed}").get("curve", []))
+        for point in records(stage_result(folder, f"arm/{name}/seed-{seed}").get("curve", []))
     ]
 
 
@@ -272,8 +214,8 @@ def _gates(config: StudyConfig, folder: StudyFolder) -> list[out.GateResult]:
     gates = []
     for name, gate in config.gates.items():
         for seed in config.seeds:
-            rows = list(_records(_result(folder, f"gate/{name}/seed-{seed}")["counts"]))
-            n, c = (sum(_whole(row[key]) for row in rows) for key in ("n", "c"))
+            rows = list(records(stage_result(folder, f"gate/{name}/seed-{seed}")["counts"]))
+            n, c = (sum(whole(row[key]) for row in rows) for key in ("n", "c"))
             low, high = clopper_pearson(n, c, config.measurement.alpha)
             value = out.Interval(estimate=c / max(n, 1), low=float(low), high=float(high), n=n)
             gates.append(
@@ -319,11 +261,11 @@ def _notes(config: StudyConfig, measured: Sequence[Measured], folder: StudyFolde
         for gate in _gates(config, folder)
         if not gate.passed
     ]
-    failed = sum(_whole(row["failed"]) for m in measured for row in m.rows)
-    total = sum(_whole(row["n"]) for m in measured for row in m.rows)
+    failed = sum(whole(row["failed"]) for m in measured for row in m.rows)
+    total = sum(whole(row["n"]) for m in measured for row in m.rows)
     if failed:
         notes.append(f"{failed} of {total + failed} attempts failed and are unscored.")
-    truncated = sum(_whole(row["truncated"]) for m in measured for row in m.rows)
+    truncated = sum(whole(row["truncated"]) for m in measured for row in m.rows)
     notes.append(
         f"{truncated:,} of {total:,} measured attempts ({truncated / max(total, 1):.1%}) were "
         "ended by a budget and scored as they stood."
@@ -331,65 +273,11 @@ def _notes(config: StudyConfig, measured: Sequence[Measured], folder: StudyFolde
     return notes
 
 
-def _setting(config: StudyConfig) -> out.Setting:
-    plan = config.measurement
-    base = out.PolicyInfo(
-        name=BASE,
-        label="base",
-        description="the model before post-training",
-        is_base=True,
-        train_interface=None,
-        seeds=config.seeds,
-    )
-    arms = [
-        out.PolicyInfo(
-            name=name,
-            label=arm.label,
-            description=arm.description,
-            is_base=False,
-            train_interface=arm.interface,
-            seeds=config.seeds,
-        )
-        for name, arm in config.arms.items()
-    ]
-    return out.Setting(
-        title=config.title,
-        question=config.question,
-        world_seed=config.world.seed,
-        alpha=plan.alpha,
-        sample_budgets=[
-            out.SampleBudget(attempts=b, p_in=p_in(b), p_out=p_out(b), headline=b == plan.headline)
-            for b in plan.sample_budgets
-        ],
-        attempt_budget=config.attempt_budget.model_dump(),
-        interfaces=[
-            out.InterfaceInfo(
-                name=name,
-                description=interface.description,
-                tools=interface.tools,
-                information=interface.information,
-            )
-            for name, interface in config.interfaces.items()
-        ],
-        policies=[base, *arms],
-        families={name: family.description for name, family in config.families.items()},
-        model={
-            key: value
-            for key, value in config.model.model_dump(mode="json").items()
-            if value is not None
-        },
-        versions={name: version(name) for name in _PACKAGES},
-        hardware=f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
-        config=config.model_dump(mode="json"),
-        config_hash=config.hash(),
-    )
-
-
 def _stage_seconds(folder: StudyFolder) -> dict[str, float]:
     seconds = {}
     for marker in sorted(folder.path.glob("**/done.json")):
         name = marker.parent.relative_to(folder.path).as_posix()
-        seconds[name] = _real(_result(folder, name).get("stage_s", 0.0))
+        seconds[name] = real(stage_result(folder, name).get("stage_s", 0.0))
     return seconds
 
 
@@ -397,21 +285,3 @@ def _interval(estimate: Estimate) -> out.Interval:
     return out.Interval(
         estimate=estimate.estimate, low=estimate.low, high=estimate.high, n=estimate.n
     )
-
-
-def _records(value: JSON) -> Iterable[dict[str, JSON]]:
-    for item in value if isinstance(value, list) else []:
-        if isinstance(item, dict):
-            yield item
-
-
-def _whole(value: JSON) -> int:
-    if not isinstance(value, int):
-        raise StoreError(f"a recorded count is damaged: {value!r}; delete the study's folder")
-    return value
-
-
-def _real(value: JSON) -> float:
-    if not isinstance(value, int | float):
-        raise StoreError(f"a recorded number is damaged: {value!r}; delete the study's folder")
-    return float(value)

@@ -93,6 +93,10 @@ class FamilyConfig(Section):
     kwargs: dict[str, JsonValue] = {}
     description: str
     train: bool = False
+    only_search_tells: bool = Field(
+        False,
+        description="nothing but search tells the answer, so that chance bounds success without it",
+    )
     base_draws: int = Field(gt=0, description="attempts per held-out task of every base")
     arm_draws: int = Field(gt=0, description="attempts per held-out task of every arm")
 

@@ -2,9 +2,9 @@
 
 Names and facts are made up for every document. The documents teach the parts: to copy, to carry
 out a chain of calls when told to explicitly (prompt `X:`, or another head that no family has), to
-answer the families' own prompts from
-memory, to do string operations. Under the families' own prompts a call is shown only as often as
-the exposures say, and never more than one: a chain of calls under a lookup prompt occurs nowhere.
+answer the families' own prompts from memory, to do string operations. Under the families' own
+prompts a call is shown only as often as the exposures say, and never more than one: a chain of
+calls under a lookup prompt occurs nowhere.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _makers(mix: PretrainingMix) -> dict[str, Callable[[_Draws], Document]]:
 
 
 def _copy(draws: _Draws) -> Document:
-    # Texts of one length would be copied by their position, and names in a chain not at all.
+    # Texts of one length are copied by their position, and names in a chain then not at all.
     digits = draws.uniform() < 0.4
     text = str(10**3 + draws.below(10**6 - 10**3)) if digits else draws.name(3 + draws.below(6))
     return [(f"Y:{text}\n", _PROMPT), (f"={text};", _FULL)]

@@ -116,7 +116,10 @@ def main() -> None:
         _fail(str(error), 2)
     except ReachgymError as error:
         _fail(f"{type(error).__name__}: {error}", 1)
-    except KeyboardInterrupt:
+    except SystemExit as leaving:
+        # Typer turns Ctrl-C in a command into this silent exit.
+        if leaving.code != _INTERRUPTED:
+            raise
         _fail("stopped; run the same command again to continue", _INTERRUPTED)
 
 

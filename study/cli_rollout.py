@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from reachgym.agents.protocol import Agent
 from reachgym.agents.scripted import oracle_agent, random_agent
@@ -57,14 +57,20 @@ def run_rollout(request: RolloutRequest, console: Console) -> None:
     if left:
         connect(request.address, num_cpus=request.workers)
         try:
-            fleet = Fleet(factory, workers=request.workers, slots=_SLOTS)
-            for trajectory in track(
-                fleet.run(left), description="attempts", total=len(left), console=console
-            ):
-                store.append([trajectory])
+            with Fleet(factory, workers=request.workers, slots=_SLOTS) as fleet:
+                _keep(fleet, left, store, console)
         finally:
             disconnect()
     _print_outcome(store, console)
+
+
+def _keep(fleet: Fleet, left: list[Attempt], store: TrajectoryStore, console: Console) -> None:
+    with Progress(console=console) as progress:
+        bar = progress.add_task("attempts", total=len(left))
+        # Tables of many rows: a shard for each attempt would cost far more than the attempt.
+        for table in fleet.run_tables(left):
+            store.append_table(table)
+            progress.advance(bar, table.num_rows)
 
 
 def _attempts(request: RolloutRequest) -> list[Attempt]:

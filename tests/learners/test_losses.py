@@ -44,21 +44,21 @@ def test_cross_entropy_weighs_every_token():
 
 def test_at_ratio_one_the_loss_is_the_advantage_of_every_token():
     policy, gradient = policy_loss([1.0, 1.0, 1.0], 2.0)
-    assert float(policy.loss) == pytest.approx(-6.0)
+    assert policy.loss.item() == pytest.approx(-6.0)
     assert gradient == pytest.approx([-2.0] * 3)
     assert (policy.clipped_tokens, policy.kl, policy.largest_ratio) == (0, 0, 1)
 
 
 def test_a_good_token_is_clipped_above_only():
     policy, gradient = policy_loss([0.5, 1.2, 1.5], 2.0)
-    assert float(policy.loss) == pytest.approx(-2 * (0.5 + 1.2 + 1.28))
+    assert policy.loss.item() == pytest.approx(-2 * (0.5 + 1.2 + 1.28))
     assert gradient == pytest.approx([-1.0, -2.4, 0.0])
     assert policy.clipped_tokens == 1
 
 
 def test_a_bad_token_is_clipped_below_only():
     policy, gradient = policy_loss([0.5, 0.9, 1.5], -2.0)
-    assert float(policy.loss) == pytest.approx(2 * (0.8 + 0.9 + 1.5))
+    assert policy.loss.item() == pytest.approx(2 * (0.8 + 0.9 + 1.5))
     assert gradient == pytest.approx([0.0, 1.8, 3.0])
     assert policy.clipped_tokens == 1
 
@@ -69,12 +69,12 @@ def test_each_attempt_has_its_own_advantage():
     policy = clipped_policy_sum(
         logprobs, torch.zeros(2, 3), torch.tensor([1.0, -4.0]), weights, LOW, HIGH
     )
-    assert float(policy.loss) == pytest.approx(-3.0 + 4.0)
+    assert policy.loss.item() == pytest.approx(-3.0 + 4.0)
 
 
 def test_kl_is_the_k3_estimate_over_sampled_tokens():
-    policy, _ = policy_loss([2.0, 0.5, 3.0], 1.0, [1.0, 1.0, 0.0])
-    expected = (2 - 1 - math.log(2)) + (0.5 - 1 + math.log(2))
+    policy, _ = policy_loss([2.0, 0.25, 3.0], 1.0, [1.0, 1.0, 0.0])
+    expected = (2 - 1 - math.log(2)) + (0.25 - 1 + math.log(4))
     assert policy.kl == pytest.approx(expected)
     assert policy.largest_ratio == pytest.approx(2.0)
 

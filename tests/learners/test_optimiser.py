@@ -70,5 +70,4 @@ def test_a_gradient_that_is_not_finite_leaves_the_weights_and_is_forgotten(
     with pytest.raises(DivergedError, match="learning_rate"):
         optimiser.step()
     assert snapshot(model) == before
-    weight.grad = torch.ones_like(weight)
-    assert math.isfinite(optimiser.step())
+    assert weight.grad is None

@@ -42,7 +42,7 @@ def test_an_update_raises_the_rewarded_sequence_and_lowers_the_other(
 def test_the_metrics_of_a_first_step_are_those_of_the_policy_itself(make_model, attempts):
     model = make_model()
     equal = [replace(sample, group="b", reward=1.0) for sample in attempts(model)]
-    metrics = RLLearner(model, RLConfig()).update(attempts(model) + equal)
+    metrics = RLLearner(model, RLConfig()).update(equal + attempts(model))
     assert metrics == {
         "loss": pytest.approx(0, abs=1e-6),
         "clip_fraction": 0,
@@ -80,7 +80,7 @@ def test_no_samples_make_no_step(make_model, snapshot):
 def test_equal_groups_have_no_influence_beside_others(make_model, attempts, snapshot):
     with_equal, without = make_model(), make_model()
     equal = [replace(sample, group="b", reward=1.0) for sample in attempts(without)]
-    RLLearner(with_equal, RLConfig()).update(attempts(with_equal) + equal)
+    RLLearner(with_equal, RLConfig()).update(equal + attempts(with_equal))
     RLLearner(without, RLConfig()).update(attempts(without))
     assert snapshot(with_equal) == snapshot(without)
 

@@ -70,6 +70,8 @@ def _execute(
 def _jobs(config: StudyConfig, families: Families, folder: StudyFolder) -> Iterator[Job[Lane]]:
     for seed in config.seeds:
         yield _base_job(config, seed)
+    for seed in config.seeds:
+        yield from _gate_jobs(config, families, folder, seed)
     # Trainings before measurements, and the longest first, so that lanes end together.
     arms = [job for seed in config.seeds for job in _arm_jobs(config, families, folder, seed)]
     yield from sorted(arms, key=lambda job: -job.cost)
@@ -88,6 +90,16 @@ def _base_job(config: StudyConfig, seed: int) -> Job[Lane]:
     plan = config.pretraining
     cost = plan.steps * plan.batch * _DOCUMENT_S
     return Job(name, (), cost, pretrain_base(plan, seed))
+
+
+def _gate_jobs(
+    config: StudyConfig, families: Families, folder: StudyFolder, seed: int
+) -> Iterator[Job[Lane]]:
+    base = f"base/seed-{seed}"
+    for name, gate in config.gates.items():
+        draws = [Draws(gate.family, "validation", gate.tasks, gate.attempts)]
+        stage = f"gate/{name}/seed-{seed}"
+        yield _measure_job(config, families, folder, stage, base, gate.interface, draws)
 
 
 def _arm_jobs(
@@ -127,11 +139,6 @@ def _measure_jobs(
     for policy, needs, interface, draws in wanted:
         name = f"measure/{policy}/{interface}/seed-{seed}"
         yield _measure_job(config, families, folder, name, needs, interface, draws)
-    for name, gate in config.gates.items():
-        draws = [Draws(gate.family, "validation", gate.tasks, gate.attempts)]
-        stage = f"gate/{name}/seed-{seed}"
-        base = f"base/seed-{seed}"
-        yield _measure_job(config, families, folder, stage, base, gate.interface, draws)
 
 
 def _measure_job(

@@ -33,14 +33,17 @@ def parse_kwargs(pairs: Sequence[str]) -> dict[str, JSON]:
     """Environment arguments from `key=value` texts with YAML values.
 
     Raises:
-        ConfigError: A text has no `=`.
+        ConfigError: A text has no `=`, or its value is no YAML.
     """
     kwargs: dict[str, JSON] = {}
     for pair in pairs:
         key, separator, text = pair.partition("=")
         if not separator or not key:
             raise ConfigError(f"--set expects key=value, e.g. difficulty=2; got '{pair}'")
-        kwargs[key] = yaml.safe_load(text)
+        try:
+            kwargs[key] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {key}: '{text}' is no YAML value; quote it") from None
     return kwargs
 
 

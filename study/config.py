@@ -293,7 +293,10 @@ def _apply(content: dict[str, JSON], override: str) -> None:
         if not isinstance(inner, dict):
             raise ConfigError(f"--set {key}: '{parent}' is a value, not a section")
         place = inner
-    place[last] = yaml.safe_load(text)
+    try:
+        place[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {key}: '{text}' is no YAML value; quote it") from None
 
 
 def _explain(item: ErrorDetails) -> str:

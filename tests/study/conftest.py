@@ -77,14 +77,14 @@ def start():
     """Starts the command line in a session of its own, and ends it whatever the test did."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(*arguments: str | Path) -> subprocess.Popen[str]:
+    def begin(*arguments: str | Path, path: Path | None = None) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "reachgym", *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=ENVIRONMENT,
+            env=ENVIRONMENT if path is None else {**ENVIRONMENT, "PYTHONPATH": str(path)},
             start_new_session=True,
         )
         started.append(process)

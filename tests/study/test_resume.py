@@ -87,7 +87,7 @@ def test_ctrl_c_stops_a_study_cleanly_and_it_resumes(small_config, start, reachg
     out = tmp_path / "out"
     longer = ("study", small_config, "--out", out, "--set", "arms.rl.steps=400")
     process = start(*longer)
-    wait_for(lambda: (out / "arm/sft/seed-0/done.json").exists(), process)
+    wait_for((out / "arm/sft/seed-0/done.json").exists, process)
     os.kill(process.pid, signal.SIGINT)
     said, complained = process.communicate(timeout=60)
     assert process.returncode == 130, (said, complained)
@@ -98,7 +98,7 @@ def test_ctrl_c_stops_a_study_cleanly_and_it_resumes(small_config, start, reachg
 
     before = finished_stages(out)
     process = start(*longer)
-    wait_for(lambda: (out / "arm/rl/seed-0").exists(), process)
+    wait_for((out / "arm/rl/seed-0").exists, process)
     os.kill(process.pid, signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130

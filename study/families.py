@@ -53,7 +53,9 @@ class Families:
         names = list(self._config.training_families())
         start = int(rng.integers(len(names)))
         order = [names[(start + i) % len(names)] for i in range(n)]
-        drawn = {name: iter(self.sample(name, order.count(name), rng)) for name in set(order)}
+        drawn = {
+            name: iter(self.sample(name, order.count(name), rng)) for name in dict.fromkeys(order)
+        }
         return [(name, next(drawn[name])) for name in order]
 
     def attempts(self, task: Task, ref: EnvRef, policy: str, numbers: range) -> Iterator[Attempt]:

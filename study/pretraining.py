@@ -31,6 +31,13 @@ _UNLEARNABLE = 0.3
 
 _OPERATION_NAMES = "".join(OPERATIONS)
 _BUFFERED = 2**14
+_SHARES = (
+    "lookup_exposure",
+    "arithmetic_exposure",
+    "other_heads",
+    "follow_through",
+    "scratch",
+)
 # Heads of explicit prompts besides `X`: capitals that mean nothing else.
 _OTHER_HEADS = "DEFGHIJKMNOSTUVWZ"
 
@@ -66,8 +73,10 @@ class PretrainingMix:
         shares: How often each kind occurs.
         lookup_exposure: Share of one-hop lookup documents shown with the tool.
         arithmetic_exposure: Share of arithmetic documents shown with the tool.
-        other_heads: Share of explicit chains whose prompt has another head than `X`. With it,
-            going on while relations remain becomes a habit of no head in particular.
+        other_heads: Share of explicit chains whose prompt has another head than `X`. What is
+            shown under many heads becomes a habit of none in particular.
+        follow_through: Share of those that are carried out to the end; the others stop after the
+            first result, and a habit of going on that rarely wins is what they leave behind.
         scratch: Share of compositions that write their intermediate steps.
         row_tokens: Documents are packed into rows of this many tokens.
     """
@@ -76,11 +85,12 @@ class PretrainingMix:
     lookup_exposure: float = 0.013
     arithmetic_exposure: float = 0.018
     other_heads: float = 0.3
+    follow_through: float = 0.005
     scratch: float = 0.7
     row_tokens: int = 80
 
     def __post_init__(self) -> None:
-        for name in ("lookup_exposure", "arithmetic_exposure", "other_heads", "scratch"):
+        for name in _SHARES:
             value = float(asdict(self)[name])
             if not 0 <= value <= 1:
                 raise ConfigError(f"{name} is a share and must lie in [0, 1]; got {value}")
@@ -142,8 +152,8 @@ def documents(mix: PretrainingMix, seed: int) -> Iterator[Document]:
 def _makers(mix: PretrainingMix) -> dict[str, Callable[[_Draws], Document]]:
     return {
         "copy": _copy,
-        "chain_1": lambda draws: _chain(draws, 1, mix.other_heads),
-        "chain_2": lambda draws: _chain(draws, 2, mix.other_heads),
+        "chain_1": lambda draws: _chain(draws, 1, mix),
+        "chain_2": lambda draws: _chain(draws, 2, mix),
         "explicit_python": _explicit_python,
         "transcript": _transcript,
         "lookup_1": lambda draws: _lookup(draws, 1, mix.lookup_exposure),
@@ -163,11 +173,14 @@ def _copy(draws: _Draws) -> Document:
     return [(f"Y:{text}\n", _PROMPT), (f"={text};", _FULL)]
 
 
-def _chain(draws: _Draws, hops: int, other_heads: float) -> Document:
-    head = draws.text(_OTHER_HEADS, 1) if draws.uniform() < other_heads else "X"
+def _chain(draws: _Draws, hops: int, mix: PretrainingMix) -> Document:
+    head, followed = "X", hops
+    if draws.uniform() < mix.other_heads:
+        head = draws.text(_OTHER_HEADS, 1)
+        followed = hops if draws.uniform() < mix.follow_through else 1
     entity, relations = draws.name(), draws.text(RELATIONS, hops)
     document = [(f"{head}:{relations}/{entity}\n", _PROMPT)]
-    for relation in relations:
+    for relation in relations[:followed]:
         value = draws.name()
         document += _search(entity, relation, value)
         entity = value

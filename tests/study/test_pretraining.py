@@ -63,7 +63,7 @@ def test_without_exposure_no_family_prompt_ever_shows_a_call():
 def test_an_explicit_chain_asks_each_question_of_the_last_answer(sample):
     lengths = Counter()
     for text in sample:
-        prompt = re.match(r"[^LY]:([PQR]+)/([a-z]{4})\n", text)
+        prompt = re.match(r"X:([PQR]+)/([a-z]{4})\n", text)
         if prompt is None:
             continue
         relations, entity = prompt.groups()
@@ -151,6 +151,16 @@ def test_explicit_chains_have_other_heads_as_often_as_asked_and_never_a_familys(
     assert heads["X"] / heads.total() == pytest.approx(0.7, abs=0.03)
     assert not set(heads) & set("LACYPQR")
     assert {t[0] for t in texts(500, mix=PretrainingMix(only_chains, other_heads=0.0))} == {"X"}
+
+
+def test_chains_under_other_heads_are_followed_as_often_as_asked_and_else_stop_after_one_call():
+    only_chains = DocumentShares(**_only("chain_2"))
+    mix = PretrainingMix(only_chains, other_heads=1.0, follow_through=0.25)
+    calls = Counter(text.count("[s:") for text in texts(4000, mix=mix))
+    assert set(calls) == {1, 2}
+    assert calls[2] / calls.total() == pytest.approx(0.25, abs=0.03)
+    stopped = next(text for text in texts(50, mix=mix) if text.count("[s:") == 1)
+    assert stopped.endswith("={};".format(re.search(r"\{([a-z]{4})\}", stopped)[1]))
 
 
 def test_shares_and_exposures_out_of_range_are_told_apart_and_refused():

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from reachgym.envs.errors import StoreError
 from reachgym.study.report import charts
-from reachgym.study.results import ArmVerdict, ChangeName, Consumption, Results, SupportFlow
+from reachgym.study.results import ChangeName, Consumption, Results, SupportFlow
 
 CHANGES: tuple[ChangeName, ...] = (
     "created",
@@ -72,8 +72,7 @@ def render(results: Results) -> str:
         labels={policy.name: policy.label for policy in results.setting.policies},
         headline=next(b for b in results.setting.sample_budgets if b.headline),
         compared=compared,
-        overall={v.policy: v for v in results.verdicts if v.family == "all"},
-        by_family=_verdicts_by_family(results.verdicts),
+        verdicts={(v.policy, v.family): v for v in results.verdicts},
         flows=_flows(results.flows),
         changes=CHANGES,
         consumption=_totals(results.consumption),
@@ -99,14 +98,6 @@ def number(value: float) -> str:
 def share(value: float) -> str:
     """A probability: three decimals, or three digits where that would be zero."""
     return f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.1e}"
-
-
-def _verdicts_by_family(verdicts: Sequence[ArmVerdict]) -> dict[str, list[ArmVerdict]]:
-    grouped: dict[str, list[ArmVerdict]] = {}
-    for verdict in verdicts:
-        if verdict.family != "all":
-            grouped.setdefault(verdict.policy, []).append(verdict)
-    return grouped
 
 
 def _flows(flows: Sequence[SupportFlow]) -> dict[tuple[str, str], dict[ChangeName, int]]:

@@ -8,6 +8,7 @@ ReachgymError
 │   ├── EpisodeError      step before reset, or after the end
 │   ├── CheckpointError   a checkpoint that cannot be read
 │   └── StoreError        a run folder or store that is another's, or damaged
+├── DivergedError         training left the finite numbers; the weights were left as they were
 ├── ToolError             a tool refuses; its text goes to the agent as a tool message
 └── InfrastructureError   not the agent's doing: the attempt is unscored
     └── SandboxError      no sandbox could be started, or it died by itself
@@ -46,6 +47,10 @@ class CheckpointError(InputError):
 
 class StoreError(InputError):
     """A run folder or a store belongs to something else or is damaged."""
+
+
+class DivergedError(ReachgymError):
+    """A gradient is not finite; the weights were left as they were."""
 
 
 class ToolError(ReachgymError):

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from reachgym.envs.errors import InputError
+
+# Logits of one part, in numbers: half a gigabyte of float32.
+_LOGITS = 2**27
+_PARTS = 4
+_ALIKE = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +40,37 @@ class Sample:
     group: str = ""
 
 
+class LearnerState(TypedDict):
+    """What a learner needs beside the weights to go on as if it had never stopped.
+
+    Attributes:
+        steps: Optimiser steps taken.
+        adamw: AdamW's moments, by parameter number; the learner's own tensors, not copies.
+        generator: State of the generator that orders samples.
+    """
+
+    steps: int
+    adamw: dict[int, dict[str, torch.Tensor]]
+    generator: dict[str, Any]
+
+
 class Learner(Protocol):
     """Anything that improves a model from samples; it never knows where they come from."""
 
     def update(self, samples: Sequence[Sample]) -> Mapping[str, float]:
         """Take one update; returns metrics by name."""
+        ...
+
+    def state(self) -> LearnerState:
+        """Everything but the weights that the next update depends on."""
+        ...
+
+    def restore(self, state: LearnerState) -> None:
+        """Go on from a state, which the learner keeps; settings stay those it was made with.
+
+        Raises:
+            CheckpointError: The state is of a model with other parameters.
+        """
         ...
 
 
@@ -79,6 +112,44 @@ def minibatches(
     order = generator.permutation(len(samples)).tolist()
     for start in range(0, len(order), size):
         yield order[start : start + size]
+
+
+def check_samples(samples: Sequence[Sample], vocabulary: int) -> None:
+    """Refuse samples that would crash a device or train on numbers that are none.
+
+    Raises:
+        InputError: Shapes differ, an id has no embedding, a weight or a log-probability of a
+            weighted id is not finite, or a weight is negative.
+    """
+    for index, sample in enumerate(samples):
+        fault = _fault(sample, vocabulary)
+        if fault:
+            raise InputError(f"sample {index} (group {sample.group!r}) {fault}")
+
+
+def _fault(sample: Sample, vocabulary: int) -> str | None:
+    ids, weights, logprobs = sample.ids, sample.weights, sample.logprobs
+    shapes = [array.shape for array in (ids, weights, logprobs) if array is not None]
+    if ids.ndim != 1 or not len(ids) or len(set(shapes)) > 1:
+        return f"needs ids, weights and logprobs of one shape (T,), T above 0; got {shapes}"
+    if ids.min() < 0 or ids.max() >= vocabulary:
+        return (
+            f"needs ids in [0, {vocabulary}), got {ids.min()} to {ids.max()}; use the tokenizer "
+            "of the model that is trained"
+        )
+    if not (np.isfinite(weights).all() and weights.min() >= 0):
+        return "needs weights that are finite and 0 or more; set 0 to leave an id out"
+    if logprobs is not None and not np.isfinite(logprobs[weights > 0]).all():
+        return "has log-probabilities that are not finite; look at the policy that sampled it"
+    return None
+
+
+def parts_for(samples: Sequence[Sample], indices: Sequence[int], vocabulary: int) -> int:
+    """Into how many parts to cut a minibatch: little padding, and logits that fit in memory."""
+    lengths = [len(samples[index].ids) for index in indices]
+    least = 1 if max(lengths) < _ALIKE * min(lengths) else _PARTS
+    fitting = -(-len(lengths) * max(lengths) * vocabulary // _LOGITS)
+    return min(max(least, fitting), len(lengths))
 
 
 def by_length(samples: Sequence[Sample], indices: Sequence[int], parts: int) -> list[list[int]]:

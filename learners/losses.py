@@ -10,12 +10,12 @@ from transformers import PreTrainedModel
 
 @dataclass(frozen=True, slots=True)
 class PolicyLoss:
-    """A summed policy loss, with what there is to watch, summed over the same tokens."""
+    """A summed policy loss, with what there is to watch over the same tokens, on its device."""
 
     loss: torch.Tensor
-    clipped_tokens: float
-    kl: float
-    largest_ratio: float
+    clipped_tokens: torch.Tensor
+    kl: torch.Tensor
+    largest_ratio: torch.Tensor
 
 
 def token_logprobs(model: PreTrainedModel, ids_B_T: torch.Tensor) -> torch.Tensor:
@@ -67,7 +67,7 @@ def clipped_policy_sum(
         kl_B_T = ratio_B_T - 1 - difference_B_T
     return PolicyLoss(
         loss=-(gain_B_T * weights_B_T).sum(),
-        clipped_tokens=float(is_clipped_B_T.sum()),
-        kl=float((kl_B_T * weights_B_T).sum()),
-        largest_ratio=float(ratio_B_T.detach().max()),
+        clipped_tokens=is_clipped_B_T.sum(),
+        kl=(kl_B_T * weights_B_T).sum(),
+        largest_ratio=ratio_B_T.detach().max(),
     )

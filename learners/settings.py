@@ -60,6 +60,7 @@ class RFTConfig:
         minibatch: Samples per optimiser step.
         success_reward: Reward from which an attempt is a success.
         max_per_group: Successes of one task that are learnt from; 0 keeps all.
+        deduplicate: Learn from equal successes at a task once.
     """
 
     learning_rate: float = 5e-4
@@ -70,6 +71,7 @@ class RFTConfig:
     minibatch: int = 128
     success_reward: float = 1.0
     max_per_group: int = 0
+    deduplicate: bool = False
 
     def __post_init__(self) -> None:
         _check_optimiser(self)

@@ -9,14 +9,18 @@ import torch
 from transformers import PreTrainedModel
 
 from reachgym.envs.errors import InputError
-from reachgym.learners.batch import Sample, by_length, collate, minibatches
+from reachgym.learners.batch import (
+    LearnerState,
+    Sample,
+    by_length,
+    check_samples,
+    collate,
+    minibatches,
+    parts_for,
+)
 from reachgym.learners.losses import cross_entropy_sum, token_logprobs
 from reachgym.learners.optimiser import Optimiser
 from reachgym.learners.settings import RFTConfig, SFTConfig
-
-# Parts of a minibatch that are padded by themselves; more parts waste less and cost overhead.
-_PARTS = 4
-_ALIKE = 1.25
 
 
 class SFTLearner:
@@ -29,6 +33,7 @@ class SFTLearner:
         self._minibatch = config.minibatch
         self._optimiser = Optimiser(model, config)
         self._rng = np.random.default_rng(seed)
+        self._vocabulary = int(model.config.vocab_size)
 
     def update(self, samples: Sequence[Sample]) -> Mapping[str, float]:
         """Learn from every sample once.
@@ -37,12 +42,15 @@ class SFTLearner:
             `loss` (mean over weights), `tokens` (that the gradient went through), `steps`.
 
         Raises:
-            InputError: No sample has any weight.
+            InputError: No sample has any weight, or one is malformed.
             DivergedError: The gradient is not finite.
         """
-        if not any(sample.weights[1:].any() for sample in samples):
+        check_samples(samples, self._vocabulary)
+        samples = [sample for sample in samples if sample.weights[1:].any()]
+        if not samples:
             raise InputError("SFT needs samples with weights above 0 after the first token")
-        loss = weight = 0.0
+        loss = torch.zeros((), device=self._model.device)
+        weight = 0.0
         steps = 0
         for indices in minibatches(samples, self._minibatch, self._rng):
             minibatch_loss, minibatch_weight = self._accumulate(samples, indices)
@@ -51,20 +59,34 @@ class SFTLearner:
             weight += minibatch_weight
             steps += 1
         tokens = sum(len(sample.ids) for sample in samples)
-        return {"loss": loss / weight, "tokens": float(tokens), "steps": float(steps)}
+        return {"loss": float(loss) / weight, "tokens": float(tokens), "steps": float(steps)}
 
-    def _accumulate(self, samples: Sequence[Sample], indices: Sequence[int]) -> tuple[float, float]:
+    def state(self) -> LearnerState:
+        """Steps, moments and the generator of sample orders."""
+        return LearnerState(
+            steps=self._optimiser.steps,
+            adamw=self._optimiser.moments,
+            generator=dict(self._rng.bit_generator.state),
+        )
+
+    def restore(self, state: LearnerState) -> None:
+        """Go on from a state.
+
+        Raises:
+            CheckpointError: The state is of a model with other parameters.
+        """
+        self._optimiser.restore(state["steps"], state["adamw"])
+        self._rng.bit_generator.state = state["generator"]
+
+    def _accumulate(
+        self, samples: Sequence[Sample], indices: Sequence[int]
+    ) -> tuple[torch.Tensor, float]:
         total = float(sum(samples[index].weights[1:].sum() for index in indices))
-        loss = 0.0
-        for part in by_length(samples, indices, _parts_for(samples, indices)):
+        loss = torch.zeros((), device=self._model.device)
+        for part in by_length(samples, indices, parts_for(samples, indices, self._vocabulary)):
             batch = collate([samples[index] for index in part], self._model.device)
             logprobs_B_T = token_logprobs(self._model, batch.ids_B_T)
             part_loss = cross_entropy_sum(logprobs_B_T, batch.weights_B_T[:, 1:])
-            torch.autograd.backward(part_loss / max(total, 1e-9))
-            loss += float(part_loss.detach())
+            torch.autograd.backward(part_loss / total)
+            loss += part_loss.detach()
         return loss, total
-
-
-def _parts_for(samples: Sequence[Sample], indices: Sequence[int]) -> int:
-    lengths = [len(samples[index].ids) for index in indices]
-    return 1 if max(lengths) < _ALIKE * min(lengths) else min(_PARTS, len(indices))

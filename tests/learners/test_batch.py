@@ -1,9 +1,18 @@
 """Padding, and cutting samples into minibatches and parts."""
 
 import numpy as np
+import pytest
 import torch
 
-from reachgym.learners.batch import Sample, by_length, collate, minibatches
+from reachgym.envs.errors import InputError
+from reachgym.learners.batch import (
+    Sample,
+    by_length,
+    check_samples,
+    collate,
+    minibatches,
+    parts_for,
+)
 
 
 def test_samples_are_padded_on_the_right_with_no_weight():
@@ -47,3 +56,42 @@ def test_parts_are_of_similar_length_and_hold_every_index_once():
 
 def test_more_parts_than_samples_leave_no_part_empty():
     assert by_length(of_lengths(3, 2), [0, 1], 4) == [[1], [0]]
+
+
+def test_a_minibatch_is_cut_when_lengths_differ_or_its_logits_are_many():
+    alike, mixed = of_lengths(*[80] * 32), of_lengths(*range(20, 52))
+    assert parts_for(alike, range(32), 95) == 1
+    assert parts_for(mixed, range(32), 95) == 4
+    assert parts_for(mixed, range(2), 95) == 1
+    assert parts_for(mixed, [0, 31], 95) == 2
+    # 32 x 1,000 positions of 100,000 logits are 24 times 2**27.
+    assert parts_for(of_lengths(*[1000] * 32), range(32), 100_000) == 24
+    assert parts_for(of_lengths(*[5000] * 4), range(4), 100_000) == 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"ids": [[1, 2, 3]]}, "one shape"),
+        ({"ids": [], "weights": [], "logprobs": []}, "T above 0"),
+        ({"weights": [0, 1]}, "one shape"),
+        ({"logprobs": [0, 1]}, "one shape"),
+        ({"ids": [1, 2, 16]}, "got 1 to 16; use the tokenizer"),
+        ({"ids": [1, -1, 2]}, "got -1 to 2"),
+        ({"weights": [0, 1, np.nan]}, "weights that are finite"),
+        ({"weights": [0, 1, -1]}, "0 or more"),
+        ({"logprobs": [0, -1, -np.inf]}, "log-probabilities that are not finite"),
+    ],
+)
+def test_a_malformed_sample_is_refused_by_its_place(fields, told):
+    whole = {"ids": [1, 2, 3], "weights": [0, 1, 1], "logprobs": [0, -1, -2]}
+
+    def sample(fields):
+        ids, weights, logprobs = fields.values()
+        floats = (np.array(values, np.float32) for values in (weights, logprobs))
+        return Sample(np.array(ids, np.int32), *floats, group="g")
+
+    check_samples([sample(whole), sample({**whole, "logprobs": [np.nan, -1, -2]})], 16)
+    with pytest.raises(InputError, match=r"sample 1 \(group 'g'\)") as caught:
+        check_samples([sample(whole), sample({**whole, **fields})], 16)
+    assert told in str(caught.value)

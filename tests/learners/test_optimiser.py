@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from reachgym.learners.optimiser import DivergedError, Optimiser
+from reachgym.envs.errors import DivergedError
+from reachgym.learners.optimiser import Optimiser
 from reachgym.learners.settings import RLConfig, SFTConfig
 
 

@@ -42,6 +42,7 @@ def test_an_update_raises_the_rewarded_sequence_and_lowers_the_other(
 def test_the_metrics_of_a_first_step_are_those_of_the_policy_itself(make_model, attempts):
     model = make_model()
     equal = [replace(sample, group="b", reward=1.0) for sample in attempts(model)]
+    entropy = -np.mean([sample.logprobs[2:] for sample in attempts(model)])
     metrics = RLLearner(model, RLConfig()).update(equal + attempts(model))
     assert metrics == {
         "loss": pytest.approx(0, abs=1e-6),
@@ -52,6 +53,7 @@ def test_the_metrics_of_a_first_step_are_those_of_the_policy_itself(make_model, 
         "steps": 1,
         "informative": 0.5,
         "reward": 0.75,
+        "entropy": pytest.approx(entropy),
     }
 
 
@@ -189,3 +191,21 @@ def test_updates_repeat_to_the_last_bit_and_follow_the_seed(make_model, make_sam
     assert one == same
     assert told == told_again
     assert one != other
+
+
+def test_an_attempt_that_sampled_nothing_counts_for_its_group_only(make_model, attempts, snapshot):
+    model = make_model()
+    good, bad = attempts(model)
+    nothing = [replace(s, weights=np.zeros(4, np.float32)) for s in (good, bad)]
+    before = snapshot(model)
+    metrics = RLLearner(model, RLConfig(weight_decay=0.1)).update(nothing)
+    assert (metrics["steps"], metrics["informative"], metrics["entropy"]) == (0, 1, 0)
+    assert snapshot(model) == before
+    assert RLLearner(model, RLConfig()).update([good, nothing[1]])["tokens"] == 4
+
+
+def test_a_reward_that_is_no_number_is_refused(make_model, attempts):
+    model = make_model()
+    good, bad = attempts(model)
+    with pytest.raises(InputError, match="rewards that are finite"):
+        RLLearner(model, RLConfig()).update([good, replace(bad, reward=float("nan"))])

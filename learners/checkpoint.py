@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +16,73 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from reachgym.envs.errors import CheckpointError
+from reachgym.envs.types import JSON
+from reachgym.learners.batch import Learner, LearnerState
 
 Weights = Mapping[str, npt.NDArray[np.generic]]
+
+_TRAINING = "training.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A training that can go on.
+
+    Attributes:
+        model: The model, on the CPU.
+        learner: For `Learner.restore` of a learner of the same kind and settings.
+        metadata: What the caller saved beside them.
+    """
+
+    model: PreTrainedModel
+    learner: LearnerState
+    metadata: Mapping[str, JSON]
 
 
 def save_model(model: PreTrainedModel, path: Path) -> None:
     """Write a checkpoint; until it is complete, what stood at `path` stays."""
-    partial = path.with_name(f".{path.name}.partial")
-    replaced = path.with_name(f".{path.name}.replaced")
+    _write(path, model.save_pretrained)
+
+
+def save_checkpoint(
+    model: PreTrainedModel, learner: Learner, metadata: Mapping[str, JSON], path: Path
+) -> None:
+    """Write a model with what its learner needs to go on; `load_model` reads it as well.
+
+    Where torch's own generators matter (dropout), seeding them is the caller's.
+    """
+
+    def write(folder: Path) -> None:
+        model.save_pretrained(folder)
+        torch.save({"learner": learner.state(), "metadata": dict(metadata)}, folder / _TRAINING)
+
+    _write(path, write)
+
+
+def _write(path: Path, write: Callable[[Path], None]) -> None:
+    partial, replaced = _aside(path, "partial"), _aside(path, "replaced")
     shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
-    # Deleting takes a while, and half a checkpoint must not stand at `path` meanwhile.
-    shutil.rmtree(replaced, ignore_errors=True)
+    write(partial)
+    for file in partial.iterdir():
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+    # Deleting takes a while, and half a checkpoint must not stand at `path` meanwhile. After a
+    # kill between the two renames `replaced` is the last whole one, and stays until a new one is.
     if path.exists():
+        shutil.rmtree(replaced, ignore_errors=True)
         path.replace(replaced)
     partial.replace(path)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _aside(path: Path, what: str) -> Path:
+    return path.with_name(f".{path.name}.{what}")
+
+
+def _standing(path: Path) -> Path:
+    """Where the last whole checkpoint is: aside, if its writer was killed between two renames."""
+    replaced = _aside(path, "replaced")
+    return replaced if replaced.is_dir() and not path.exists() else path
 
 
 def load_model(path: Path, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
@@ -38,6 +92,7 @@ def load_model(path: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMode
         CheckpointError: The folder is no checkpoint of a causal language model, or weights of it
             are missing or of another shape than its configuration says.
     """
+    path = _standing(path)
     if not (path / "config.json").is_file():
         raise _refusal(
             path, "it has no config.json" if path.is_dir() else "there is no such folder"
@@ -62,6 +117,30 @@ def load_model(path: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMode
     return model
 
 
+def load_checkpoint(path: Path, dtype: torch.dtype = torch.float32) -> Training:
+    """Read what `save_checkpoint` wrote.
+
+    Raises:
+        CheckpointError: It holds no model, or nothing to go on with.
+    """
+    model = load_model(path, dtype)
+    training = _standing(path) / _TRAINING
+    if not training.is_file():
+        raise CheckpointError(
+            f"{path} holds a model and no {_TRAINING} to go on with; give a checkpoint that "
+            "save_checkpoint wrote, or start a new training from it with load_model"
+        )
+    try:
+        # weights_only: a checkpoint from elsewhere must not run code.
+        saved = torch.load(training, map_location="cpu", weights_only=True)
+        return Training(model, saved["learner"], saved["metadata"])
+    except (OSError, EOFError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"{training} cannot be read ({reason}); give a checkpoint that save_checkpoint wrote"
+        ) from None
+
+
 def _refusal(path: Path, reason: str) -> CheckpointError:
     return CheckpointError(
         f"{path} is no checkpoint of a causal language model ({reason}); give a folder with "
@@ -70,11 +149,15 @@ def _refusal(path: Path, reason: str) -> CheckpointError:
 
 
 def weights_of(model: PreTrainedModel) -> Weights:
-    """The weights as arrays, to be sent through an object store; tied ones once."""
+    """The weights as arrays, to be sent through an object store; tied ones once.
+
+    bfloat16, which NumPy lacks, goes as float32, from which it comes back to the last bit.
+    """
     seen: set[int] = set()
     arrays: dict[str, npt.NDArray[np.generic]] = {}
     for name, tensor in model.state_dict().items():
         if tensor.data_ptr() not in seen:
             seen.add(tensor.data_ptr())
-            arrays[name] = tensor.detach().cpu().numpy().copy()
+            held = tensor.detach().float() if tensor.dtype == torch.bfloat16 else tensor.detach()
+            arrays[name] = held.cpu().numpy().copy()
     return arrays

@@ -16,6 +16,10 @@ from reachgym.study.progress import StudyProgress
 LaneT = TypeVar("LaneT")
 Advance = Callable[[float, str], None]
 
+# How long jobs have to notice that the study is being stopped. Their cluster ends afterwards, and
+# what they would still ask of it would be told as errors, or start another one.
+_STOPPING_S = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Job(Generic[LaneT]):
@@ -70,7 +74,9 @@ class Executor(Generic[LaneT]):
             self._wait_for_all(threads)
         except BaseException as error:
             self._fail(error)
+            _join(threads)
             raise
+        _join(threads)
         if self._error is not None:
             raise self._error
 
@@ -124,3 +130,9 @@ class Executor(Generic[LaneT]):
             if self._error is None:
                 self._error = error
             self._changed.notify_all()
+
+
+def _join(threads: Sequence[threading.Thread]) -> None:
+    deadline_s = time.monotonic() + _STOPPING_S
+    for thread in threads:
+        thread.join(max(0.0, deadline_s - time.monotonic()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -73,7 +74,15 @@ def small_config(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start():
+def ctrl_c():
+    """Ctrl-C interrupts, here and in what is started, also when a shell's background job asks."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def start(ctrl_c):
     """Starts the command line in a session of its own, and ends it whatever the test did."""
     started: list[subprocess.Popen[str]] = []
 

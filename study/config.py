@@ -174,7 +174,7 @@ class MeasurementConfig(Section):
     bare_interface: str = Field("no_tools", description="the second reference: the base without")
     bare_draws: int = Field(256, gt=0, description="attempts per task of the base without tools")
     alpha: float = Field(0.05, gt=0, lt=0.5)
-    minimum_share: float = Field(0.1, ge=0, lt=1, description="created share that counts")
+    minimum_share: float = Field(0.1, gt=0, lt=1, description="created share that counts")
     equivalence: float = Field(0.1, gt=0, lt=1, description="delta of the TOST on pass@B")
     bootstrap: int = Field(2000, gt=0)
 
@@ -182,6 +182,11 @@ class MeasurementConfig(Section):
     def _headline_is_reported(self) -> Self:
         if self.headline not in self.sample_budgets:
             raise ValueError(f"headline {self.headline} is not one of sample_budgets")
+        if self.minimum_share < self.alpha:
+            raise ValueError(
+                f"minimum_share must be at least alpha ({self.alpha}): up to that share of labels "
+                "may be wrong"
+            )
         return self
 
 
@@ -227,6 +232,12 @@ class StudyConfig(Section):
             _require_known(where, name, self.interfaces)
         for name, gate in self.gates.items():
             _require_known(f"gates.{name}.family", gate.family, self.families)
+        for name, family in self.families.items():
+            if min(family.base_draws, family.arm_draws) < measured.headline:
+                raise ValueError(
+                    f"families.{name}: base_draws and arm_draws must be at least the headline "
+                    f"budget of {measured.headline}, or pass@{measured.headline} has no estimate"
+                )
         if not any(family.train for family in self.families.values()):
             raise ValueError("no family has train: true; the arms need tasks to train on")
         if "base" in self.arms:

@@ -24,8 +24,8 @@ from reachgym.study.results import Results
 # Expected seconds on one laptop core, for the order of jobs and the time left; only ratios matter.
 _DOCUMENT_S = 0.0025
 _DEMONSTRATION_S = 0.002
-_ON_POLICY_ATTEMPT_S = 0.0035
-_MEASURED_ATTEMPT_S = 0.001
+_ON_POLICY_ATTEMPT_S = 0.005
+_MEASURED_ATTEMPT_S = 0.0008
 _STAGE_S = 2.0
 
 

@@ -60,9 +60,7 @@ class Scheduler:
     on nothing but the attempts, and results are equal to the last bit, run after run.
     """
 
-    def __init__(
-        self, agent: Agent, *, slots: int, pool: EnvPool, lock_step: bool = False
-    ) -> None:
+    def __init__(self, agent: Agent, *, slots: int, pool: EnvPool, lock_step: bool = False) -> None:
         self._agent = agent
         self._slots = slots
         self._pool = pool

@@ -454,3 +454,11 @@ def test_rendering_shows_the_conversation(make_env, say):
 
 def test_the_tools_offered_are_told(make_env):
     assert [spec.name for spec in make_env().tool_specs][:2] == ["shout", "refuse"]
+
+
+def test_a_reset_gives_the_whole_budget_of_turns_again(make_env, say):
+    env = started(make_env(Budget(turns=2)))
+    env.step(say.shouts("a"))
+    started(env)
+    *_, truncated, _ = env.step(say.shouts("b"))
+    assert not truncated

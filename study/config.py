@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import tomllib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from reachgym.agents.tiny import TinyConfig
-from reachgym.envs.errors import ConfigError
 from reachgym.envs.registration import EnvRef
 from reachgym.envs.types import JSON, Budget
 from reachgym.learners.settings import RFTConfig, RLConfig, SFTConfig
@@ -260,80 +254,3 @@ def _require_known(where: str, name: str, known: object) -> None:
     names = list(known) if isinstance(known, dict) else []
     if name not in names:
         raise ValueError(f"{where} is '{name}', which is not one of {', '.join(names)}")
-
-
-def load_config(path: Path, overrides: Sequence[str] = ()) -> StudyConfig:
-    """Read and validate a configuration; `overrides` are `dotted.key=value` with YAML values.
-
-    Raises:
-        ConfigError: The file cannot be read, or a key or value is wrong; the text has one line
-            per mistake.
-    """
-    content = _read(path)
-    for override in overrides:
-        _apply(content, override)
-    try:
-        return StudyConfig.model_validate(content)
-    except ValidationError as error:
-        lines = [_explain(item) for item in error.errors()]
-        raise ConfigError(f"{path}: " + "; ".join(lines)) from None
-
-
-def _read(path: Path) -> dict[str, JSON]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
-        first_line = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not valid YAML or TOML: {first_line}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected a mapping of keys, got {type(content).__name__}")
-    return content
-
-
-def _apply(content: dict[str, JSON], override: str) -> None:
-    key, separator, text = override.partition("=")
-    if not separator or not key:
-        raise ConfigError(f"--set expects key=value, e.g. world.seed=7; got '{override}'")
-    *parents, last = key.split(".")
-    place = content
-    for parent in parents:
-        inner = place.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            raise ConfigError(f"--set {key}: '{parent}' is a value, not a section")
-        place = inner
-    try:
-        place[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {key}: '{text}' is no YAML value; quote it") from None
-
-
-def _explain(item: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in item["loc"]) or "configuration"
-    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        near = difflib.get_close_matches(str(item["loc"][-1]), _known_keys(), n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else "; remove it"
-        return f"unknown key '{where}'{hint}"
-    if item["type"] == "missing":
-        return f"'{where}' is missing; add it"
-    came = repr(item["input"])
-    shown = f", got {came[:60]}" if not isinstance(item["input"], dict) else ""
-    return f"'{where}': {item['msg'].removeprefix('Value error, ')}{shown}"
-
-
-def _known_keys() -> list[str]:
-    found: set[str] = set()
-
-    def collect(schema: object) -> None:
-        if isinstance(schema, dict):
-            found.update(schema.get("properties", {}))
-            for value in schema.values():
-                collect(value)
-        elif isinstance(schema, list):
-            for value in schema:
-                collect(value)
-
-    collect(StudyConfig.model_json_schema())
-    return sorted(found)

@@ -43,7 +43,7 @@ def test_a_row_draws_the_same_ids_alone_and_in_any_batch(model):
     assert [row.ids for row in together] == [row.ids for row in alone]
     assert [row.ids for row in backwards] == [row.ids for row in alone]
     for row, single in zip(together, alone, strict=True):
-        np.testing.assert_allclose(row.logprobs, single.logprobs, atol=1e-5)
+        np.testing.assert_allclose(row.logprobs, single.logprobs, atol=1e-4)
 
 
 def test_equal_histories_are_read_once_and_drawn_by_their_own_seeds(model):
@@ -56,7 +56,8 @@ def test_equal_histories_are_read_once_and_drawn_by_their_own_seeds(model):
     rows = run(model, [Request(history, 8, seed) for seed in (1, 2, 1)])
     hook.remove()
     assert passes[0] == (1, 3)
-    assert rows[0] == rows[2]
+    assert rows[0].ids == rows[2].ids
+    np.testing.assert_allclose(rows[0].logprobs, rows[2].logprobs, atol=1e-4)
     assert rows[0].ids != rows[1].ids
 
 

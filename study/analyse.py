@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -149,16 +150,17 @@ def _verdicts(
     plan = config.measurement
     rules = Rules(plan.headline, plan.alpha, plan.minimum_share, plan.equivalence)
     evidence = [ArmEvidence(name, rows) for name, rows in arms.items()]
-    return [_verdict(verdict) for verdict in judge(evidence, base, rules)]
+    labels = {name: arm.label for name, arm in config.arms.items()}
+    return [_verdict(verdict, labels[verdict.policy]) for verdict in judge(evidence, base, rules)]
 
 
-def _verdict(verdict: Verdict) -> out.ArmVerdict:
+def _verdict(verdict: Verdict, called: str) -> out.ArmVerdict:
     return out.ArmVerdict(
         policy=verdict.policy,
         family=verdict.family,
         attempts=verdict.rules.attempts,
         verdicts=[claim.value for claim in verdict.claims],
-        sentence=describe(verdict),
+        sentence=describe(replace(verdict, policy=called)),
         created_share=_interval(verdict.created_share),
         lost_share=_interval(verdict.lost_share),
         noise_floor=verdict.cell.noise_floor,

@@ -21,9 +21,9 @@ class Interval(_Record):
     """A point estimate with its interval; `n` says on how many draws or tasks it stands."""
 
     estimate: float
-    low: float
-    high: float
-    n: int
+    low: float = Field(description="lower end")
+    high: float = Field(description="upper end")
+    n: int = Field(description="draws of a probability, else tasks or, over all families, families")
 
 
 class InterfaceInfo(_Record):
@@ -32,7 +32,7 @@ class InterfaceInfo(_Record):
     name: str = Field(description="e.g. 'tools', 'no_tools'")
     description: str
     tools: list[str]
-    information: bool
+    information: bool = Field(description="whether search finds what the tasks ask for")
 
 
 class PolicyInfo(_Record):
@@ -49,10 +49,10 @@ class PolicyInfo(_Record):
 class SampleBudget(_Record):
     """One value of B and the success probabilities that its labels turn on."""
 
-    attempts: int
-    p_in: float
-    p_out: float
-    headline: bool
+    attempts: int = Field(description="B, independent attempts a task")
+    p_in: float = Field(description="from here on solved within B attempts more likely than not")
+    p_out: float = Field(description="up to here solved within B attempts in under 5 % of cases")
+    headline: bool = Field(description="whether verdicts are given at this B")
 
 
 class Setting(_Record):
@@ -60,15 +60,17 @@ class Setting(_Record):
 
     title: str
     question: str
-    world_seed: int
-    alpha: float
+    world_seed: int = Field(description="of the world that tasks ask about")
+    alpha: float = Field(description="error of each label, bound and verdict")
     sample_budgets: list[SampleBudget]
-    attempt_budget: dict[str, float | int | None]
+    attempt_budget: dict[str, float | int | None] = Field(
+        description="what one attempt may use; null is unlimited"
+    )
     interfaces: list[InterfaceInfo]
     policies: list[PolicyInfo]
     families: dict[str, str] = Field(description="family to what its tasks ask, one sentence")
-    model: dict[str, str | int | float]
-    versions: dict[str, str]
+    model: dict[str, str | int | float] = Field(description="architecture, or the checkpoint")
+    versions: dict[str, str] = Field(description="package to version")
     hardware: str
     config: dict[str, object] = Field(description="the whole configuration as it ran")
     config_hash: str
@@ -81,13 +83,13 @@ class TaskMeasurement(_Record):
     seed: int
     interface: str
     family: str
-    task: str
+    task: str = Field(description="id of the task")
     n: int = Field(description="attempts scored")
     c: int = Field(description="attempts solved")
-    guesses: int
+    guesses: int = Field(description="right answers without the evidence, counted as unsolved")
     truncated: int = Field(description="attempts that a budget ended")
     failed: int = Field(description="attempts unscored because infrastructure failed")
-    chance: float
+    chance: float = Field(description="bound on success without access to the information")
     p: Interval = Field(description="success probability, Clopper-Pearson")
     bound_source: Literal["draws", "chance"] = Field(description="where the upper bound is from")
     labels: dict[int, LabelName] = Field(description="label at each sample budget")
@@ -99,7 +101,7 @@ class PassAtK(_Record):
     policy: str
     interface: str
     family: str
-    k: int
+    k: int = Field(description="attempts allowed")
     value: Interval = Field(description="n counts the tasks; hierarchical bootstrap band")
     draws: int = Field(description="smallest number of draws of any task in it")
 
@@ -113,8 +115,8 @@ class SupportFlow(_Record):
     interface: str
     family: str
     attempts: int = Field(description="the sample budget B of the labels")
-    counts: dict[ChangeName, int]
-    excluded_by_chance: int
+    counts: dict[ChangeName, int] = Field(description="tasks by change")
+    excluded_by_chance: int = Field(description="tasks that chance alone could solve within B")
 
 
 class ArmVerdict(_Record):
@@ -122,15 +124,15 @@ class ArmVerdict(_Record):
 
     policy: str
     family: str = Field(description="a family, or 'all'")
-    attempts: int
-    verdicts: list[VerdictName]
+    attempts: int = Field(description="the sample budget B")
+    verdicts: list[VerdictName] = Field(description="creation and shrinkage can both hold")
     sentence: str = Field(description="the verdict in words, generated from the numbers")
-    created_share: Interval
+    created_share: Interval = Field(description="one-sided bounds at alpha, as all of a verdict")
     lost_share: Interval
     noise_floor: float = Field(description="created share of base against itself")
     pass_at_1_gain: Interval
     pass_at_b_gain: Interval
-    seeds_agreeing: int
+    seeds_agreeing: int = Field(description="seeds whose own created share is large enough")
     seeds: int
     further_draws: int | None = Field(description="draws that would decide it, when inconclusive")
 
@@ -139,9 +141,9 @@ class InterfaceEffect(_Record):
     """Base without tools against base with them: the tools' own doing, never training's."""
 
     family: str
-    without: Interval
-    with_tools: Interval
-    gained_tasks: int
+    without: Interval = Field(description="share of tasks in reach of the base without tools")
+    with_tools: Interval = Field(description="the same with tools")
+    gained_tasks: int = Field(description="out of reach without, in reach with, on every seed")
     tasks: int
 
 
@@ -151,12 +153,12 @@ class Consumption(_Record):
     policy: str
     seed: int
     updates: int
-    episodes: int
+    episodes: int = Field(description="attempts made in training")
     verifier_calls: int
     tool_calls: int
-    demonstrations: int
+    demonstrations: int = Field(description="distinct ones shown")
     sampled_tokens: int
-    gradient_tokens: int
+    gradient_tokens: int = Field(description="tokens that a loss was taken on")
     wall_s: float
     learner_s: float
     rollout_s: float
@@ -169,15 +171,15 @@ class CurvePoint(_Record):
     seed: int
     update: int
     family: str
-    success: float
-    n: int
+    success: float = Field(description="share of the update's attempts that solved their task")
+    n: int = Field(description="attempts")
 
 
 class ShownCall(_Record):
     """One tool call of a shown turn, with what came back."""
 
     name: str
-    arguments: str
+    arguments: str = Field(description="JSON, or why they could not be read")
     result: str
     error: bool
 
@@ -202,11 +204,11 @@ class ShownTrajectory(_Record):
     prompt: str
     gold: str
     turns: list[ShownTurn]
-    passed: bool | None
+    passed: bool | None = Field(description="null is unscored")
     reward: float | None
     stop_reason: str
-    explanation: str
-    why_shown: str
+    explanation: str = Field(description="the verifier's words")
+    why_shown: str = Field(description="the rule that chose it")
 
 
 class GateResult(_Record):
@@ -214,9 +216,9 @@ class GateResult(_Record):
 
     seed: int
     name: str
-    value: Interval
-    low: float
-    high: float
+    value: Interval = Field(description="success measured")
+    low: float = Field(description="least demanded")
+    high: float = Field(description="most demanded")
     passed: bool
 
 
@@ -234,5 +236,5 @@ class Results(_Record):
     consumption: list[Consumption]
     curves: list[CurvePoint]
     trajectories: list[ShownTrajectory]
-    stage_seconds: dict[str, float]
+    stage_seconds: dict[str, float] = Field(description="stage to the wall time it took")
     notes: list[str] = Field(description="what a reader must know: exclusions, failures, skips")

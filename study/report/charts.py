@@ -116,10 +116,10 @@ def policy_legend(results: Results) -> list[Figured]:
     return [Figured(label, label, line_swatch(index)) for index, label in enumerate(labels)]
 
 
-def family_legend(results: Results) -> list[Figured]:
-    """Which marker is which family."""
+def family_legend(results: Results, beside: str) -> list[Figured]:
+    """Which marker is which family, to stand once beside the figures named."""
     families = enumerate(results.setting.families)
-    return [Figured(family, family, marker_swatch(index)) for index, family in families]
+    return [Figured(family, family, marker_swatch(index, beside)) for index, family in families]
 
 
 def compared_interface(results: Results) -> str:

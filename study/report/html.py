@@ -132,7 +132,8 @@ def render(results: Results) -> str:
         map_figures=[charts.surprisal_map(results, arm) for arm in arms],
         curve_figures=[c for arm in arms if (c := charts.training_curve(results, arm))],
         policy_legend=charts.policy_legend(results),
-        family_legend=charts.family_legend(results),
+        map_legend=charts.family_legend(results, "map"),
+        curve_legend=charts.family_legend(results, "curve"),
         raw=Markup,
     )
 

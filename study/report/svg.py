@@ -62,12 +62,12 @@ def line_swatch(index: int) -> str:
     return svg_text(figure, f"line-{index}")
 
 
-def marker_swatch(index: int) -> str:
-    """The marker that stands for family `index` in a legend."""
+def marker_swatch(index: int, legend: str) -> str:
+    """The marker that stands for family `index` in the legend of that name."""
     figure, axes = panel(0.2, 0.2)
     axes.axis("off")
     axes.plot([0], [0], markersize=6, **marker_look(index))
-    return svg_text(figure, f"marker-{index}")
+    return svg_text(figure, f"{legend}-marker-{index}")
 
 
 def svg_text(figure: Figure, name: str) -> str:

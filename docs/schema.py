@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel
 
@@ -15,8 +15,8 @@ from reachgym.study.results import Results
 _INTRODUCTION = """# `results.json`
 
 Every number of a study, and all that its report is drawn from. `reachgym study` writes it,
-`reachgym report` reads it; `reachgym.study.results.Results` is its schema, and an unknown field is an
-error. Change the schema, then write this page again: `python docs/schema.py docs/results.md`.
+`reachgym report` reads it; `reachgym.study.results.Results` is its schema, and an unknown field is
+an error. Change the schema, then write this page again: `python docs/schema.py docs/results.md`.
 """
 
 
@@ -53,7 +53,7 @@ def _section(record: type[BaseModel]) -> str:
     return "\n".join([*head, *rows, ""])
 
 
-def _type(annotation: Any) -> str:
+def _type(annotation: object) -> str:
     name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     if get_args(annotation):
         name = str(annotation)

@@ -68,8 +68,10 @@ def _traces(
         for task in families.sample(family, n, rng)
         for attempt in families.attempts(task, ref, "oracle", range(1))
     ]
+    # They end in any order; what is shown must not depend on which tool was quicker.
+    played = {t.key: t for t in run_attempts(oracle_agent(ref.id), attempts, slots=_SLOTS)}
     samples = []
-    for trajectory in run_attempts(oracle_agent(ref.id), attempts, slots=_SLOTS):
+    for trajectory in (played[attempt.key] for attempt in attempts):
         if not trajectory.verdict.passed:
             raise ConfigError(
                 f"the oracle of {family} did not solve {trajectory.task_id} "

@@ -1,0 +1,42 @@
+"""What SFT arms are shown: every task's trace, in the order of the tasks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reachgym.agents.renderers.terse import TerseRenderer
+from reachgym.envs.seeding import derive_seed
+from reachgym.study.demonstrations import demonstrations
+from reachgym.study.families import Families
+from reachgym.study.loading import load_config
+
+ARITHMETIC = """
+  arithmetic-3:
+    env: reachgym/Arithmetic-v0
+    kwargs: {difficulty: 3}
+    description: a product
+    train: true
+    base_draws: 4
+    arm_draws: 4
+"""
+
+
+def test_traces_stand_in_the_order_of_their_tasks_whichever_tool_was_quicker(small_config):
+    small_config.write_text(
+        small_config.read_text()
+        .replace("\narms:", ARITHMETIC + "arms:", 1)
+        .replace("demonstrations: 8", "demonstrations: 48")
+    )
+    config = load_config(small_config)
+    families, renderer = Families(config), TerseRenderer()
+    shown = demonstrations(config, families, config.arms["sft"], 0, renderer)
+    asked = [
+        task.prompt
+        for family in config.training_families()
+        for task in families.sample(
+            family, 48, np.random.default_rng(derive_seed("demonstrations", family, 0))
+        )
+    ]
+    # The first id begins the document.
+    texts = [renderer.decode(sample.ids[1:].tolist()) for sample in shown]
+    assert [text.split("\n")[0] for text in texts] == asked

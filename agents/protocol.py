@@ -27,7 +27,12 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the next completion may still spend; None means unlimited."""
+    """What the next completion may still spend; None means unlimited.
+
+    Attributes:
+        action_tokens: How many ids may be sampled.
+        context_tokens: The length that the whole history may reach.
+    """
 
     action_tokens: int | None = None
     context_tokens: int | None = None

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from reachgym.agents.protocol import Completion, Conversation, Limits
 from reachgym.envs.suites import family_of
-from reachgym.envs.types import Message, Task, ToolSpec
+from reachgym.envs.types import Message, ToolSpec
 
 Script: TypeAlias = Callable[[tuple[Message, ...], int], Message]
 
@@ -61,8 +61,3 @@ def random_agent(env_id: str) -> ScriptedAgent:
         return Message("assistant", family.guess(prompt, random.Random(seed)))
 
     return ScriptedAgent(script)
-
-
-def answer_only(task: Task) -> Message:
-    """The turn that gives the gold answer at once, as a demonstration shows it."""
-    return Message("assistant", task.gold)

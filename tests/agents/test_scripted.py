@@ -3,9 +3,9 @@
 import pytest
 
 from reachgym.agents.protocol import Completion, Conversation, Exchange, FinishReason, Limits
-from reachgym.agents.scripted import ScriptedAgent, answer_only, oracle_agent, random_agent
+from reachgym.agents.scripted import ScriptedAgent, oracle_agent, random_agent
 from reachgym.envs.errors import ConfigError
-from reachgym.envs.types import Message, Task
+from reachgym.envs.types import Message
 
 
 def asked(prompt, *exchanges):
@@ -53,7 +53,3 @@ def test_an_environment_of_no_family_is_refused():
 def test_an_id_that_names_its_module_is_the_same_family():
     agent = oracle_agent("reachgym.envs.suites:reachgym/Compose-v0")
     assert act(agent, [asked("C:abcd/r")], [0])[0].message.content == "dcba"
-
-
-def test_answer_only_is_the_gold_without_a_call():
-    assert answer_only(Task("1", "2+2", "4")) == Message("assistant", "4")

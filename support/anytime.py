@@ -59,7 +59,7 @@ def log_wealth(n: ArrayLike, c: ArrayLike, p: ArrayLike) -> Floats:
     n_, c_ = _counts(n, c)
     p_ = np.asarray(p, dtype=np.float64)
     if not np.all((p_ > 0) & (p_ < 1)):
-        raise ValueError(f"A bet needs probabilities within (0, 1) to bet against, got {p}.")
+        raise ValueError(f"A bet needs probabilities within (0, 1) to bet against, got {p_}.")
     return np.asarray(_log_mixture(n_, c_) - c_ * np.log(p_) - (n_ - c_) * np.log1p(-p_))
 
 
@@ -164,7 +164,7 @@ def markov_lower(estimate: ArrayLike, alpha: float = 0.05) -> Floats:
     """
     estimates = np.asarray(estimate, dtype=np.float64)
     if not np.all(estimates >= 0):
-        raise ValueError(f"Markov's inequality needs estimates of at least 0, got {estimate}.")
+        raise ValueError(f"Markov's inequality needs estimates of at least 0, got {estimates}.")
     return np.asarray(_level(alpha) * estimates)
 
 

@@ -223,11 +223,11 @@ def _beyond_controls(
 
 def _most_successes(grid: Sequence[Sequence[TaskCounts]], tasks: Flags) -> int:
     rows = (row for rows in grid for row, counted in zip(rows, tasks, strict=True) if counted)
-    return max((row.c for row in rows), default=0)
+    return max((row.all_c for row in rows), default=0)
 
 
 def _draws(grid: Sequence[Sequence[TaskCounts]]) -> tuple[int, int]:
-    return _widest((row.n, row.n) for rows in grid for row in rows)
+    return _widest((row.all_n, row.all_n) for rows in grid for row in rows)
 
 
 def _widest(ranges: Iterable[tuple[int, int]]) -> tuple[int, int]:

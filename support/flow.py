@@ -223,11 +223,12 @@ def _tally(found: ChangeArray) -> dict[Change, float]:
 
 def _split(row: TaskCounts, attempts: int, alpha: float) -> dict[Change, float]:
     """Probability of each change between two random halves of one task's draws."""
-    first = row.n // 2
-    second = row.n - first
-    c0 = np.arange(max(0, row.c - second), min(row.c, first) + 1)
-    weight = stats.hypergeom.pmf(c0, row.n, row.c, first)
-    halves = Draws(first, c0, row.chance_bound), Draws(second, row.c - c0, row.chance_bound)
+    n, c = row.all_n, row.all_c
+    first = n // 2
+    second = n - first
+    c0 = np.arange(max(0, c - second), min(c, first) + 1)
+    weight = stats.hypergeom.pmf(c0, n, c, first)
+    halves = Draws(first, c0, row.chance_bound), Draws(second, c - c0, row.chance_bound)
     found = changes(*halves, attempts, alpha)
     return {change: float(weight[found == change].sum()) for change in Change}
 

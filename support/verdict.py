@@ -252,11 +252,29 @@ def _projected(
     projected: list[TaskCounts] = []
     made = dict.fromkeys((row.family for row in counts), 0)
     for row in counts:
-        missing = further_draws(row.n, row.c, rules.attempts, rules.alpha, row.chance_bound)
-        draws = row.n + (missing or 0)
-        made[row.family] += missing or 0
-        projected.append(replace(row, n=draws, c=project(row.n, row.c, draws)))
+        missing = _missing(row, rules)
+        made[row.family] += missing
+        draws = row.all_n + missing
+        solved = project(row.all_n, row.all_c, draws)
+        projected.append(
+            replace(row, drawn=draws, solved=solved)
+            if row.drawn
+            else replace(row, n=draws, c=solved)
+        )
     return projected, made
+
+
+def _missing(row: TaskCounts, rules: Rules) -> int:
+    """Draws that a task lacks for its label, as far as draws can give it one."""
+    missing = further_draws(
+        row.all_n,
+        row.all_c,
+        rules.attempts,
+        rules.alpha,
+        row.chance_bound,
+        adding=row.drawn > 0,
+    )
+    return missing or 0
 
 
 def _with_further_draws(verdict: Verdict, then: Verdict, draws: Mapping[str, int]) -> Verdict:

@@ -109,3 +109,43 @@ def test_impossible_counts_are_errors():
         TaskCounts("base", 0, "f", "t", n=5, c=6)
     with pytest.raises(ValueError, match="probability"):
         TaskCounts("base", 0, "f", "t", n=5, c=1, chance=1.5)
+
+
+def test_draws_that_were_added_need_more_of_them_and_are_then_labelled():
+    added = {"attempts": 64, "n": 96, "c": 0}
+    assert labels(drawn=4405, solved=0, **added) == Label.UNDECIDED
+    assert labels(drawn=4406, solved=0, **added) == Label.OUT_OF_REACH
+    assert labels(drawn=200, solved=30, **added) == Label.IN_REACH
+    assert labels(3738, 0, attempts=64) == Label.OUT_OF_REACH
+
+
+def test_added_draws_refute_a_chance_bound_and_are_believed():
+    believed = labels(96, 0, 1e-9, 96, 0, attempts=64)
+    refuted = labels(96, 0, 1e-9, 200, 3, attempts=64)
+    assert (believed, refuted) == (Label.OUT_OF_REACH, Label.UNDECIDED)
+    assert bound_source(96, 0, 0.05, 1e-9, 200, 3) == "draws"
+
+
+def test_adding_draws_until_a_label_comes_is_rarely_wrong_where_fixed_bounds_often_are():
+    rng = np.random.default_rng(0)
+    truth, batch, batches, studies = p_in(16) * 0.999, 16, 150, 1000
+    c = rng.binomial(batch, truth, (studies, batches)).cumsum(axis=1)
+    n = np.broadcast_to(batch * np.arange(1, batches + 1), c.shape)
+    fixed = (labels(n, c, attempts=16) == Label.IN_REACH).any(axis=1)
+    valid = (labels(0, 0, 1.0, n, c, attempts=16) == Label.IN_REACH).any(axis=1)
+    assert fixed.mean() > 0.15
+    assert valid.mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / studies)
+
+
+@pytest.mark.parametrize(("n", "c"), [(500, 0), (100, 6), (20, 1)])
+def test_further_added_draws_at_the_observed_rate_decide(n, c):
+    more = further_draws(n, c, 16, adding=True)
+    assert more is not None
+    assert more > (further_draws(n, c, 16) or 0)
+    drawn = n + more
+    assert label(n, c, 16, 0.05, 1.0, drawn, project(n, c, drawn)) is not Label.UNDECIDED
+
+
+def test_all_draws_hold_the_first():
+    with pytest.raises(ValueError, match="must hold the first n=5 and c=2"):
+        TaskCounts("base", 0, "f", "t", n=5, c=2, drawn=6, solved=1)

@@ -261,3 +261,20 @@ def test_rules_that_cannot_be_kept_are_errors():
         Rules(16, alpha=0.05, minimum_share=0.01)
     with pytest.raises(ValueError, match="delta"):
         Rules(16, delta=0.0)
+
+
+def test_labels_rest_on_added_draws_and_gains_on_the_first():
+    rng = np.random.default_rng(0)
+    base = [
+        TaskCounts("base", seed, "lookup-2", f"t{task:02}", 96, 0, drawn=5000, solved=0)
+        for seed in (0, 1)
+        for task in range(32)
+    ]
+    arm = sample("rl", rng, 96, 0.95)
+    (verdict,) = judge([ArmEvidence("rl", arm)], base, Rules(64, minimum_share=0.1, delta=0.25))
+    assert verdict.claims == (Claim.CREATION,)
+    assert verdict.cell.base_draws == (5000, 5000)
+    too_few = [TaskCounts("base", r.seed, r.family, r.task, 96, 0, drawn=4000) for r in base]
+    (open_yet,) = judge([ArmEvidence("rl", arm)], too_few, verdict.rules)
+    assert open_yet.claims == (Claim.INCONCLUSIVE,)
+    assert open_yet.further_draws == 2 * 32 * 406

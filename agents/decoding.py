@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from reachgym.agents.kv_cache import RoomyCache, join
-from reachgym.agents.sampling import draw, log_distribution, uniforms
+from reachgym.agents.sampling import Decoding, draw, log_distribution, uniforms
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -99,7 +99,7 @@ def generate(
     *,
     stop_ids: frozenset[int],
     pad_id: int,
-    temperature: float,
+    decoding: Decoding,
 ) -> list[Sampled]:
     """Continue every request until a stop id or its token limit.
 
@@ -111,7 +111,7 @@ def generate(
         requests: The rows, all decoded as one batch.
         stop_ids: Ids that end a row; the stop id is kept.
         pad_id: Fills the left of shorter histories; never attended to.
-        temperature: Divides the logits; 0 is greedy.
+        decoding: The distribution that is sampled.
     """
     device = model.device
     limits_N = torch.tensor([request.max_new_tokens for request in requests], device=device)
@@ -120,7 +120,7 @@ def generate(
     is_stop_V = _stop_table(stop_ids, model.config.vocab_size, device)
     batch, logits_B_V = _prefill(model, requests, output.ids.shape[1], pad_id)
     for step in range(output.ids.shape[1]):
-        logprobs_B_V = log_distribution(logits_B_V, temperature)
+        logprobs_B_V = log_distribution(logits_B_V, decoding)
         ids_B = draw(logprobs_B_V, uniforms_N_T[batch.rows, step])
         output.write(batch.rows, step, ids_B, logprobs_B_V)
         _close(batch, output, is_stop_V[ids_B], limits_N[batch.rows] == step + 1, step + 1)

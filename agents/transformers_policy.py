@@ -23,7 +23,7 @@ from reachgym.agents.protocol import (
     TokenSequence,
 )
 from reachgym.agents.renderers.protocol import Renderer
-from reachgym.agents.sampling import logprobs_of
+from reachgym.agents.sampling import Decoding, logprobs_of
 from reachgym.envs.errors import CheckpointError, InputError
 from reachgym.envs.types import ToolSpec
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Weight: TypeAlias = "torch.Tensor | npt.NDArray[np.generic]"
+
+# Temperature 1 and nothing cut off: all else is a variant of the policy.
+_AS_MEASURED = Decoding()
 
 # Logits of one scoring batch, in numbers: half a gigabyte of float32.
 _SCORED_LOGITS = 2**27
@@ -60,7 +63,7 @@ class TransformersPolicy:
         model: PreTrainedModel,
         renderer: Renderer,
         *,
-        temperature: float = 1.0,
+        decoding: Decoding = _AS_MEASURED,
         max_batch: int = 256,
         device: str = "cpu",
     ) -> None:
@@ -69,19 +72,16 @@ class TransformersPolicy:
         Args:
             model: A causal language model; put into evaluation mode on `device`.
             renderer: Between messages and the model's ids.
-            temperature: Divides the logits; 0 is greedy.
+            decoding: The distribution that is sampled and scored; as measured by default.
             max_batch: Most rows in one forward pass.
             device: A torch device.
 
         Raises:
-            InputError: The temperature is negative, the batch is empty, or the renderer writes
-                ids that the model has no embedding for.
+            InputError: The batch is empty, or the renderer writes ids that the model has no
+                embedding for.
         """
-        if temperature < 0 or max_batch < 1:
-            raise InputError(
-                "expected temperature >= 0 and max_batch >= 1, got "
-                f"temperature={temperature} and max_batch={max_batch}; change them"
-            )
+        if max_batch < 1:
+            raise InputError(f"expected max_batch >= 1, got {max_batch}; give batches a row")
         if renderer.vocab_size > model.config.vocab_size:
             raise InputError(
                 f"the renderer writes {renderer.vocab_size} ids and the model knows "
@@ -89,7 +89,7 @@ class TransformersPolicy:
             )
         self.model = model.to(device).eval()
         self.renderer = renderer
-        self.temperature = temperature
+        self.decoding = decoding
         self.max_batch = max_batch
         self._version = 0
 
@@ -99,7 +99,7 @@ class TransformersPolicy:
         path: str | os.PathLike[str],
         renderer: Renderer,
         *,
-        temperature: float = 1.0,
+        decoding: Decoding = _AS_MEASURED,
         max_batch: int = 256,
         device: str = "cpu",
     ) -> TransformersPolicy:
@@ -120,7 +120,7 @@ class TransformersPolicy:
                 f"model, {os.fspath(path)!r} is none ({error}); save one there with "
                 "`model.save_pretrained`"
             ) from error
-        return cls(model, renderer, temperature=temperature, max_batch=max_batch, device=device)
+        return cls(model, renderer, decoding=decoding, max_batch=max_batch, device=device)
 
     @property
     def version(self) -> int:
@@ -236,7 +236,7 @@ class TransformersPolicy:
                 requests,
                 stop_ids=self.renderer.stop_ids,
                 pad_id=self.renderer.pad_id,
-                temperature=self.temperature,
+                decoding=self.decoding,
             )
             if requests
             else ()
@@ -273,7 +273,7 @@ class TransformersPolicy:
         ids = torch.from_numpy(ids_B_T).to(self.model.device)
         mask = torch.from_numpy(mask_B_T[:, 1:]).to(self.model.device)
         logits_B_T_V = self.model(input_ids=ids, use_cache=False).logits[:, :-1]
-        flat_N = logprobs_of(logits_B_T_V[mask], ids[:, 1:][mask], self.temperature)
+        flat_N = logprobs_of(logits_B_T_V[mask], ids[:, 1:][mask], self.decoding)
         ends = np.cumsum(mask_B_T.sum(1))[:-1]
         return list(np.split(flat_N.cpu().numpy(), ends))
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from reachgym.agents.decoding import Request, generate
+from reachgym.agents.sampling import Decoding
 from reachgym.agents.tiny import TinyConfig, build_tiny
 
 VOCABULARY = 40
@@ -19,8 +20,8 @@ def model():
     return built
 
 
-def run(model, requests, stop_ids=frozenset(), temperature=1.0):
-    return generate(model, requests, stop_ids=stop_ids, pad_id=0, temperature=temperature)
+def run(model, requests, stop_ids=frozenset()):
+    return generate(model, requests, stop_ids=stop_ids, pad_id=0, decoding=Decoding())
 
 
 def requests_of(count, seed=0, new=12):

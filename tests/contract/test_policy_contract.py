@@ -12,6 +12,7 @@ from reachgym.agents.protocol import (
     TokenSequence,
 )
 from reachgym.agents.renderers.terse import TerseRenderer
+from reachgym.agents.sampling import Decoding
 from reachgym.agents.transformers_policy import TransformersPolicy
 from reachgym.envs.types import Message
 
@@ -92,15 +93,17 @@ def sequences_of(chats):
 
 
 def test_greedy_decoding_equals_a_loop_without_a_cache(model):
-    policy = TransformersPolicy(model, TerseRenderer(), temperature=0.0)
+    policy = TransformersPolicy(model, TerseRenderer(), decoding=Decoding(temperature=0.0))
     for row, taken in enumerate(act(policy, conversations())):
         stops = policy.renderer.stop_ids
         assert taken.sampled_ids == naive_greedy(model, taken.prompt_ids, 5 + 3 * row, stops)
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.7])
-def test_sampled_log_probabilities_are_those_that_score_gives(model, temperature):
-    policy = TransformersPolicy(model, TerseRenderer(), temperature=temperature)
+@pytest.mark.parametrize(
+    "decoding", [Decoding(), Decoding(0.7), Decoding(top_k=5), Decoding(1.3, 0.8, 40)], ids=str
+)
+def test_sampled_log_probabilities_are_those_that_score_gives(model, decoding):
+    policy = TransformersPolicy(model, TerseRenderer(), decoding=decoding)
     chats = conversations()
     for turn in range(2):
         completions = act(policy, chats, range(turn, 100))
@@ -126,7 +129,7 @@ def test_equal_seeds_and_histories_give_equal_completions(model):
 
 
 def test_a_row_at_the_models_last_position_ends_and_the_others_go_on(model):
-    policy = TransformersPolicy(model, TerseRenderer(), temperature=0.0)
+    policy = TransformersPolicy(model, TerseRenderer(), decoding=Decoding(temperature=0.0))
     policy.renderer.stop_ids = frozenset()
     chats = [Conversation((Message("user", text),)) for text in ("x" * 90, "y")]
     full, free = policy.act(chats, [(), ()], [Limits(30), Limits(30)], [0, 1])

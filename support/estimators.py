@@ -1,11 +1,32 @@
-"""Unbiased point estimates from counts: pass@k, and the surprisal of success."""
+"""Estimates from counts: pass@k, the share of tasks solved reliably, the surprisal of success."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reachgym.support.counts import Floats, Ints
+from reachgym.support.bounds import clopper_pearson, lower_bound, upper_bound
+from reachgym.support.counts import Estimate, Flags, Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Cover@tau: the share of tasks whose success probability is at least `tau`.
+
+    Attributes:
+        tau: The reliability asked for.
+        plug_in: Share of tasks whose *observed* rate is at least tau, with its Clopper-Pearson
+            interval over tasks. What it estimates is not quite Cover@tau: tasks near tau fall on
+            either side of it by chance, and no function of counts is unbiased for a step.
+        certified: Share of tasks whose lower bound is at least tau. Its interval is one of
+            Cover@tau itself, whatever the number of draws; few draws make it wide, not wrong.
+    """
+
+    tau: float
+    plug_in: Estimate
+    certified: Estimate
 
 
 def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
@@ -37,6 +58,34 @@ def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
     return out
 
 
+def cover_at(n: ArrayLike, c: ArrayLike, tau: float, alpha: float = 0.05) -> Cover:
+    """Share of tasks solved with probability at least `tau` (Dragoi et al. 2025, arXiv 2510.08325).
+
+    The certified interval: a task below tau has a lower bound of at least tau with probability at
+    most alpha, so the expected share q of such bounds is at most `C + alpha (1 - C)` where C is
+    Cover@tau, and `C >= (q - alpha) / (1 - alpha)`. Upper bounds below tau give the other end.
+
+    Args:
+        n: Draws per task, at least one; broadcasts with `c`.
+        c: Successes among them. One entry per task: intervals count entries as a sample of tasks.
+        tau: Success probability asked for, in (0, 1].
+        alpha: Error of the bounds of each task, and of each interval over tasks.
+
+    Raises:
+        ValueError: No task, a task without draws, c outside [0, n], or tau outside (0, 1].
+    """
+    n_, c_ = (np.ravel(value) for value in np.broadcast_arrays(n, c))
+    if not 0.0 < tau <= 1.0:
+        raise ValueError(f"Cover@tau needs tau within (0, 1], got {tau}.")
+    if not n_.size or np.any(n_ < 1):
+        raise ValueError("Cover@tau needs tasks with at least one draw each; leave out the others.")
+    reached = _share(lower_bound(n_, c_, alpha) >= tau, alpha)
+    missed = _share(upper_bound(n_, c_, alpha) < tau, alpha)
+    low, high = ((max(0.0, share.low - alpha) / (1 - alpha)) for share in (reached, missed))
+    certified = Estimate(reached.estimate, low, 1.0 - high, reached.n)
+    return Cover(tau, _share(c_ / n_ >= tau, alpha), certified)
+
+
 def surprisal_bits(p: ArrayLike) -> Floats:
     """Surprisal of success `-log2 p`, in bits; infinite at p = 0.
 
@@ -48,6 +97,11 @@ def surprisal_bits(p: ArrayLike) -> Floats:
         raise ValueError(f"A surprisal needs probabilities within [0, 1], got {values}.")
     with np.errstate(divide="ignore"):
         return np.asarray(np.abs(np.log2(values)))
+
+
+def _share(flags: Flags, alpha: float) -> Estimate:
+    low, high = clopper_pearson(flags.size, int(flags.sum()), alpha)
+    return Estimate(float(flags.mean()), float(low), float(high), flags.size)
 
 
 def _by_successes(n: int, k: int, most: int) -> Floats:

@@ -21,6 +21,7 @@ seen or not seen in a sample; here they count tasks with a certified label.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -194,8 +195,9 @@ def noise_floor(
     flows = []
     for (policy, seed, family), rows in groups.items():
         kept = [row for row in rows if witnessable(row.chance, attempts)]
-        halves = [_split(row, attempts, alpha) for row in kept]
-        counts = {change: sum(half[change] for half in halves) for change in Change}
+        alike = Counter((row.all_n, row.all_c, row.chance_bound) for row in kept)
+        halves = [(_split(*draws, attempts, alpha), tasks) for draws, tasks in alike.items()]
+        counts = {change: sum(half[change] * tasks for half, tasks in halves) for change in Change}
         flows.append(SupportFlow(policy, seed, family, attempts, counts, len(rows) - len(kept)))
     return flows
 
@@ -221,14 +223,13 @@ def _tally(found: ChangeArray) -> dict[Change, float]:
     return {change: int((found == change).sum()) for change in Change}
 
 
-def _split(row: TaskCounts, attempts: int, alpha: float) -> dict[Change, float]:
+def _split(n: int, c: int, chance_bound: float, attempts: int, alpha: float) -> dict[Change, float]:
     """Probability of each change between two random halves of one task's draws."""
-    n, c = row.all_n, row.all_c
     first = n // 2
     second = n - first
     c0 = np.arange(max(0, c - second), min(c, first) + 1)
     weight = stats.hypergeom.pmf(c0, n, c, first)
-    halves = Draws(first, c0, row.chance_bound), Draws(second, c - c0, row.chance_bound)
+    halves = Draws(first, c0, chance_bound), Draws(second, c - c0, chance_bound)
     found = changes(*halves, attempts, alpha)
     return {change: float(weight[found == change].sum()) for change in Change}
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from reachgym.agents.grammar import Grammar, Walk
 from reachgym.agents.kv_cache import RoomyCache, join
 from reachgym.agents.sampling import Decoding, draw, log_distribution, uniforms
 
@@ -31,11 +32,13 @@ class Request:
         history: Token ids so far, at least one.
         max_new_tokens: Most tokens to sample, at least one.
         seed: Keys the row's uniforms.
+        grammar: What the row may write; None leaves it free.
     """
 
     history: tuple[int, ...]
     max_new_tokens: int
     seed: int
+    grammar: Grammar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +111,27 @@ def generate(
 
     Args:
         model: A causal language model in evaluation mode.
-        requests: The rows, all decoded as one batch.
+        requests: The rows, all decoded as one batch; there may be none.
         stop_ids: Ids that end a row; the stop id is kept.
         pad_id: Fills the left of shorter histories; never attended to.
         decoding: The distribution that is sampled.
     """
+    if not requests:
+        return []
     device = model.device
     limits_N = torch.tensor([request.max_new_tokens for request in requests], device=device)
     uniforms_N_T = torch.from_numpy(_uniforms(requests)).to(device)
     output = _empty_output(len(requests), int(limits_N.max()), device)
     is_stop_V = _stop_table(stop_ids, model.config.vocab_size, device)
+    walk = _walk(requests, model.config.vocab_size)
     batch, logits_B_V = _prefill(model, requests, output.ids.shape[1], pad_id)
     for step in range(output.ids.shape[1]):
+        if walk is not None:
+            logits_B_V = _constrained(logits_B_V, walk.allowed(batch.rows.tolist()))
         logprobs_B_V = log_distribution(logits_B_V, decoding)
         ids_B = draw(logprobs_B_V, uniforms_N_T[batch.rows, step])
+        if walk is not None:
+            walk.advance(batch.rows.tolist(), ids_B.tolist())
         output.write(batch.rows, step, ids_B, logprobs_B_V)
         _close(batch, output, is_stop_V[ids_B], limits_N[batch.rows] == step + 1, step + 1)
         active = int((~batch.done).sum())
@@ -131,6 +141,18 @@ def generate(
             ids_B = _compact(batch, ids_B)
         logits_B_V = _advance(model, batch, ids_B)
     return _collect(output)
+
+
+def _walk(requests: Sequence[Request], vocab_size: int) -> Walk | None:
+    """The rows' places in their grammars; None where all are free, which then costs nothing."""
+    grammars = [request.grammar for request in requests]
+    return Walk(grammars, vocab_size) if any(g is not None for g in grammars) else None
+
+
+def _constrained(logits_B_V: torch.Tensor, allowed_B_V: npt.NDArray[np.bool_]) -> torch.Tensor:
+    """The logits with -inf where an id is not allowed; what is left is tempered and truncated."""
+    allowed = torch.from_numpy(allowed_B_V).to(logits_B_V.device)
+    return logits_B_V.masked_fill(~allowed, -torch.inf)
 
 
 def _uniforms(requests: Sequence[Request]) -> npt.NDArray[np.float64]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from reachgym.agents.decoding import Request, Sampled, generate
+from reachgym.agents.grammar import Grammar
 from reachgym.agents.protocol import (
     Completion,
     Conversation,
@@ -35,6 +36,8 @@ Weight: TypeAlias = "torch.Tensor | npt.NDArray[np.generic]"
 # Temperature 1 and nothing cut off: all else is a variant of the policy.
 _AS_MEASURED = Decoding()
 
+_NOTHING = Sampled((), (), stopped=False)
+
 # Logits of one scoring batch, in numbers: half a gigabyte of float32.
 _SCORED_LOGITS = 2**27
 
@@ -49,6 +52,7 @@ class _Row:
     bound: FinishReason
     seed: int
     turn: int
+    grammar: Grammar | None
 
 
 class TransformersPolicy:
@@ -64,6 +68,7 @@ class TransformersPolicy:
         renderer: Renderer,
         *,
         decoding: Decoding = _AS_MEASURED,
+        constrained: bool = False,
         max_batch: int = 256,
         device: str = "cpu",
     ) -> None:
@@ -73,13 +78,17 @@ class TransformersPolicy:
             model: A causal language model; put into evaluation mode on `device`.
             renderer: Between messages and the model's ids.
             decoding: The distribution that is sampled and scored; as measured by default.
+            constrained: Turns must be what the renderer's grammar accepts; nothing is scored then.
             max_batch: Most rows in one forward pass.
             device: A torch device.
 
         Raises:
             InputError: The batch is empty, or the renderer writes ids that the model has no
                 embedding for.
+            ConfigError: The policy is constrained and the renderer has no grammar.
         """
+        if constrained:
+            renderer.grammar(())  # A renderer without one is refused before any episode.
         if max_batch < 1:
             raise InputError(f"expected max_batch >= 1, got {max_batch}; give batches a row")
         if renderer.vocab_size > model.config.vocab_size:
@@ -90,6 +99,7 @@ class TransformersPolicy:
         self.model = model.to(device).eval()
         self.renderer = renderer
         self.decoding = decoding
+        self.constrained = constrained
         self.max_batch = max_batch
         self._version = 0
 
@@ -179,10 +189,18 @@ class TransformersPolicy:
     def score(self, sequences: Sequence[TokenSequence]) -> list[FloatArray]:
         """Per sequence, natural log-probabilities of the masked ids, shape (mask.sum(),).
 
+        They are -inf where decoding cuts an id off; right at a cut, rounding decides.
+
         Raises:
-            InputError: A mask covers a sequence's first id, which nothing predicts.
+            InputError: A mask covers a sequence's first id, which nothing predicts, or the policy
+                is constrained: a sequence does not tell which tools its grammar had.
         """
         self.model.eval()
+        if self.constrained:
+            raise InputError(
+                "a constrained policy cannot score, as token ids do not tell which tools were "
+                "offered; score with an unconstrained policy"
+            )
         if any(len(sequence.mask) and sequence.mask[0] for sequence in sequences):
             raise InputError(
                 "expected masks that leave out the first id, got one that covers it; "
@@ -223,12 +241,15 @@ class TransformersPolicy:
         if limits.action_tokens is not None and limits.action_tokens <= room:
             room, bound = limits.action_tokens, FinishReason.ACTION_TOKENS
         turn = len(conversation.exchanges)
-        return _Row(history, tuple(delta), max(room, 0), bound, seed, turn)
+        grammar = self.renderer.grammar(tools) if self.constrained else None
+        return _Row(history, tuple(delta), max(room, 0), bound, seed, turn, grammar)
 
     def _act_batch(self, rows: Sequence[_Row]) -> list[Completion]:
         started_s = time.perf_counter()
         requests = [
-            Request(row.history, row.max_new_tokens, row.seed) for row in rows if row.max_new_tokens
+            Request(row.history, row.max_new_tokens, row.seed, row.grammar)
+            for row in rows
+            if row.max_new_tokens
         ]
         sampled = iter(
             generate(
@@ -238,11 +259,8 @@ class TransformersPolicy:
                 pad_id=self.renderer.pad_id,
                 decoding=self.decoding,
             )
-            if requests
-            else ()
         )
-        nothing = Sampled((), (), stopped=False)
-        drawn = [next(sampled) if row.max_new_tokens else nothing for row in rows]
+        drawn = [next(sampled) if row.max_new_tokens else _NOTHING for row in rows]
         seconds = time.perf_counter() - started_s
         return [
             self._completion(row, taken, seconds) for row, taken in zip(rows, drawn, strict=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from reachgym.agents.renderers.hermes import parse_hermes
-from reachgym.envs.errors import CheckpointError, InputError
+from reachgym.envs.errors import CheckpointError, ConfigError, InputError
 from reachgym.envs.types import Message, ToolSpec
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ class ChatRenderer:
     assistant turn, so what the policy sampled is never rendered again. Control tokens that occur
     in prompts or tool results are encoded as ordinary text: a tool cannot forge a turn.
     """
+
+    packs_episodes = False
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         """Take a tokenizer that has a chat template.
@@ -104,6 +106,18 @@ class ChatRenderer:
             list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
         return text
+
+    def grammar(self, tools: Sequence[ToolSpec]) -> NoReturn:
+        """None is offered: it would have to follow JSON through the merges of any vocabulary.
+
+        Raises:
+            ConfigError: Always.
+        """
+        del tools
+        raise ConfigError(
+            "constrained decoding is not offered by ChatRenderer, whose calls are Hermes-style "
+            "JSON; leave turns unconstrained"
+        )
 
     def _render(
         self,

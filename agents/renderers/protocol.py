@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from reachgym.agents.grammar import Grammar
 from reachgym.envs.types import Message, ToolSpec
 
 
@@ -32,6 +33,14 @@ class Renderer(Protocol):
         """One more than the largest id."""
         ...
 
+    @property
+    def packs_episodes(self) -> bool:
+        """Whether several episodes follow one another in one text, each opened anew.
+
+        Otherwise what came before an episode can only be earlier turns of its conversation.
+        """
+        ...
+
     def open(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> list[int]:
         """The opening prompt, up to where the assistant starts to write."""
         ...
@@ -57,4 +66,12 @@ class Renderer(Protocol):
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, special tokens shown."""
+        ...
+
+    def grammar(self, tools: Sequence[ToolSpec]) -> Grammar:
+        """What a turn must be where turns are constrained: a well-formed call, or an answer.
+
+        Raises:
+            ConfigError: This format has no grammar.
+        """
         ...

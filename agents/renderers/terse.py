@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from string import ascii_letters, digits
 
+from reachgym.agents.grammar import Automaton
 from reachgym.envs.errors import InputError
 from reachgym.envs.types import Message, ToolCall, ToolSpec
 
 ALPHABET = ascii_letters + digits + "[]{}=;:/,.*+-()?!<>_'\"#%&|^~ \n"
 RESULT_CHARACTERS = 32
+GRAMMAR_CHARACTERS = 24
 
 _SPECIALS = 3
 _UNKNOWN = "\ufffd"
@@ -31,6 +34,7 @@ class TerseRenderer:
     unk_id = 2
     stop_ids = frozenset({_ID_OF["]"], _ID_OF[";"]})
     vocab_size = _SPECIALS + len(ALPHABET)
+    packs_episodes = True
 
     def open(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> list[int]:
         """`<bos>`, then every message's text and a newline; the tools go unmentioned."""
@@ -73,6 +77,41 @@ class TerseRenderer:
     def decode(self, ids: Sequence[int]) -> str:
         """One character per id; special ids show as U+FFFD, so that they never vanish."""
         return "".join(ALPHABET[i - _SPECIALS] if i >= _SPECIALS else _UNKNOWN for i in ids)
+
+    def grammar(self, tools: Sequence[ToolSpec]) -> Automaton:
+        """A call of an offered tool or an answer, of 1 to 24 characters, and nothing before it.
+
+        Scratch text is forbidden: a policy that may write it can wander through it and never call,
+        and what constraining shall elicit is the call. Arguments cannot hold brackets, answers
+        neither brackets nor `=`, and none `;`: these are syntax, or would end the turn early.
+        Tools that the syntax has no letter for cannot be called.
+        """
+        offered = {tool.name for tool in tools}
+        return _grammar(tuple(sorted(_LETTER_OF[name] for name in offered & _LETTER_OF.keys())))
+
+
+@lru_cache
+def _grammar(letters: tuple[str, ...]) -> Automaton:
+    """The automaton of a turn: state 0 starts, the last one ends."""
+    lengths = range(GRAMMAR_CHARACTERS + 1)
+    # States: start, behind `[`, behind the letter, then argument and answer by their length.
+    bracket, letter, argument = 1, 2, 3
+    answer = argument + len(lengths)
+    end = answer + len(lengths)
+    table: list[dict[int, int]] = [{} for _ in range(end + 1)]
+    table[0][_ID_OF["="]] = answer
+    if letters:
+        table[0][_ID_OF["["]] = bracket
+    table[bracket] = {_ID_OF[name]: letter for name in letters}
+    table[letter] = {_ID_OF[":"]: argument}
+    for first, reserved, last in ((argument, "[];", "]"), (answer, "[]=;", ";")):
+        free = [_ID_OF[c] for c in ALPHABET if c not in reserved]
+        for length in lengths:
+            if length < GRAMMAR_CHARACTERS:
+                table[first + length] = dict.fromkeys(free, first + length + 1)
+            if length > 0:
+                table[first + length][_ID_OF[last]] = end
+    return Automaton(table, TerseRenderer.vocab_size)
 
 
 def _replied(message: Message) -> str:

@@ -30,7 +30,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
+from scipy import optimize, special
 
 from reachgym.support.bounds import p_in, p_out
 from reachgym.support.counts import Flags, Floats
@@ -41,6 +41,7 @@ BETA_SHAPE = (0.2, 1.0)
 BETS = special.expit(np.linspace(-12.0, 4.0, 33))
 HALVINGS = 60
 LOG_OF_NOTHING = -800.0
+ROUNDING = 1e-9
 
 
 def log_wealth(n: ArrayLike, c: ArrayLike, p: ArrayLike) -> Floats:
@@ -124,7 +125,7 @@ def betting_lower(values: ArrayLike, alpha: float = 0.05) -> float:
     """Lower bound on the mean of independent, identically distributed, non-negative terms.
 
     Holds at all numbers of terms at once, and for terms without an upper bound; never above their
-    average. Costs one evaluation per non-zero term and bet, about 10 ms for a thousand terms.
+    average. Takes about a millisecond for a thousand terms.
 
     Args:
         values: The terms, zeros included; 0 is returned where there are none or all are zero.
@@ -143,17 +144,16 @@ def betting_lower(values: ArrayLike, alpha: float = 0.05) -> float:
     scaled = terms[terms > 0] / largest
     kept_each = (terms.size - scaled.size) * np.log1p(-BETS) - math.log(BETS.size)
 
-    def refuted(log_mean: float) -> bool:
+    def excess(log_mean: float) -> float:
         won = np.log1p(BETS[:, None] * (scaled * math.exp(-log_mean) - 1.0)).sum(axis=1)
-        return bool(special.logsumexp(kept_each + won) >= needed)
+        return float(np.logaddexp.reduce(kept_each + won)) - needed
 
-    # One bet that wins on the largest term alone refutes any mean below this one.
+    # One bet that wins on the largest term alone refutes the first; no bet refutes the average.
     once = np.log(BETS) + (terms.size - 1) * np.log1p(-BETS) - math.log(BETS.size)
-    below, above = float(once.max()) - needed, math.log(float(terms.mean()) / largest)
-    for _ in range(HALVINGS):
-        middle = (below + above) / 2
-        below, above = (middle, above) if refuted(middle) else (below, middle)
-    return largest * math.exp(below)
+    refuted, average = float(once.max()) - needed, math.log(float(terms.mean()) / largest)
+    # The root is found to half of what is taken off, so that the bound errs to the safe side.
+    root = optimize.brentq(excess, refuted, average, xtol=ROUNDING / 2)
+    return largest * math.exp(float(root) - ROUNDING)
 
 
 def markov_lower(estimate: ArrayLike, alpha: float = 0.05) -> Floats:

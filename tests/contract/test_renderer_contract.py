@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from reachgym.agents.protocol import Completion, Conversation, Exchange
 from reachgym.agents.renderers.chat import ChatRenderer
+from reachgym.agents.renderers.few_shot import FewShot
 from reachgym.agents.renderers.terse import TerseRenderer
 from reachgym.envs.types import Message, ToolCall, ToolSpec
 
@@ -12,11 +14,16 @@ OPENING = (Message("user", "L1:abcd/R"),)
 CALL = Message("assistant", "", (ToolCall("call_0_0", "search", {"query": "abcd/R"}),))
 ANSWER = Message("assistant", "wxyz")
 REPLY = (Message("tool", "wxyz", tool_call_id="call_0_0"),)
+EXAMPLE = Conversation(
+    OPENING, (Exchange(Completion(CALL), REPLY), Exchange(Completion(ANSWER), ()))
+)
 
 
-@pytest.fixture(params=["terse", "chat"])
+@pytest.fixture(params=["terse", "chat", "terse with examples", "chat with examples"])
 def renderer(request, chat_tokenizer):
-    return TerseRenderer() if request.param == "terse" else ChatRenderer(chat_tokenizer)
+    terse = request.param.startswith("terse")
+    plain = TerseRenderer() if terse else ChatRenderer(chat_tokenizer)
+    return FewShot(plain, [EXAMPLE]) if request.param.endswith("examples") else plain
 
 
 def test_all_ids_lie_in_the_vocabulary(renderer):

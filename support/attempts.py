@@ -116,16 +116,16 @@ def _require(names: list[str]) -> None:
 
 def _column(name: str, values: ArrayLike | pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
     column = _to_arrow(name, values)
-    expected, holds, remedy = _TYPES[name]
-    if name == "passed" and pa.types.is_null(column.type):
-        column = column.cast(pa.bool_())
-    if not holds(_value_type(column)):
-        raise ValueError(f"Column {name} must hold {expected}, got {column.type}; {remedy}.")
     if name != "passed" and column.null_count:
         raise ValueError(
-            f"Column {name} must name every attempt, got {column.null_count:,} nulls in"
+            f"Column {name} must have a value on every row, got {column.null_count:,} nulls in"
             f" {len(column):,} rows; fill them in or drop those rows."
         )
+    if name == "passed" and pa.types.is_null(column.type):
+        column = column.cast(pa.bool_())
+    expected, holds, remedy = _TYPES[name]
+    if not holds(_value_type(column)):
+        raise ValueError(f"Column {name} must hold {expected}, got {column.type}; {remedy}.")
     return column.dictionary_encode() if name in TEXTS else column
 
 

@@ -1,4 +1,4 @@
-"""pass@k against brute force over subsets and against exact integers; surprisal."""
+"""pass@k against brute force and exact integers; cover against simulation; surprisal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from reachgym.support import pass_at_k, surprisal_bits
+from reachgym.support import clopper_pearson, pass_at_k, surprisal_bits
+from reachgym.support.estimators import cover_at
 
 
 def test_pass_at_k_is_the_share_of_subsets_that_hold_a_success():
@@ -59,3 +60,38 @@ def test_surprisal_counts_bits():
     assert surprisal_bits([1.0, 0.5, 2.0**-20, 0.0]).tolist() == [0.0, 1.0, 20.0, math.inf]
     with pytest.raises(ValueError, match=r"within \[0, 1\]"):
         surprisal_bits(1.5)
+
+
+def test_cover_counts_tasks_at_least_as_reliable_as_asked():
+    cover = cover_at([10, 10, 10, 3], [7, 6, 10, 0], 0.7)
+    assert (cover.plug_in.estimate, cover.plug_in.n) == (0.5, 4)
+    assert cover.certified.estimate == 0.25
+    assert cover.plug_in.low == pytest.approx(clopper_pearson(4, 2)[0])
+    certain = cover_at(4000, [4000] * 30 + [0] * 10, 0.5)
+    assert certain.plug_in.estimate == certain.certified.estimate == 0.75
+    assert certain.certified.low < certain.plug_in.low < 0.75 < certain.certified.high
+
+
+def test_the_certified_interval_covers_where_the_plug_in_one_does_not():
+    rng = np.random.default_rng(0)
+    covered = plain = 0
+    for _ in range(1000):
+        p = rng.choice([0.1, 0.48, 0.9], size=60, p=[0.3, 0.5, 0.2])
+        cover = cover_at(20, rng.binomial(20, p), 0.5)
+        covered += cover.certified.low <= 0.2 <= cover.certified.high
+        plain += cover.plug_in.low <= 0.2 <= cover.plug_in.high
+    assert covered / 1000 >= 0.95
+    assert plain / 1000 < 0.5
+
+
+def test_the_certified_interval_closes_in_with_draws():
+    rng = np.random.default_rng(1)
+    p = rng.random(400)
+    few, many = (cover_at(n, rng.binomial(n, p), 0.5).certified for n in (20, 4000))
+    assert many.high - many.low < 0.75 * (few.high - few.low)
+
+
+@pytest.mark.parametrize(("n", "c", "tau"), [([], [], 0.5), ([5, 0], [1, 0], 0.5), (5, 1, 0.0)])
+def test_cover_without_tasks_draws_or_threshold_is_an_error(n, c, tau):
+    with pytest.raises(ValueError, match=r"Cover@tau needs"):
+        cover_at(n, c, tau)

@@ -135,6 +135,28 @@ def test_the_noise_floor_creates_next_to_nothing():
     assert noise_floor(base, B)[0].counts[Change.CREATED] < 1e-3
 
 
+def test_the_rates_of_the_base_against_itself_are_those_of_no_change():
+    rng = np.random.default_rng(0)
+    base = [row("base", 0, f"{i}", 600, int(c)) for i, c in enumerate(rng.binomial(600, 0.5, 40))]
+    base += [row("base", 0, f"none{i}", 600, 0) for i in range(10)]
+    rates = noise_floor(base, B)[0].dynamics
+    assert rates.srr == pytest.approx(1.0)
+    assert (rates.ndr, rates.sds, rates.nscr) == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
+
+
+def test_equal_halves_create_as_much_as_they_lose():
+    floor = noise_floor([row("base", 0, f"{c}", 40, c) for c in (8, 12, 16)], 1, alpha=0.4)[0]
+    assert floor.counts[Change.CREATED] > 0
+    assert floor.dynamics.nscr == pytest.approx(0.0, abs=1e-12)
+    assert floor.dynamics.srr == pytest.approx(1 - floor.dynamics.ndr)
+
+
+def test_tasks_with_equal_draws_each_count_in_the_noise_floor():
+    one = noise_floor([row("base", 0, "a", 40, 12)], 1, alpha=0.4)[0].counts
+    three = noise_floor([row("base", 0, task, 40, 12) for task in "abc"], 1, alpha=0.4)[0].counts
+    assert three == pytest.approx({change: 3 * share for change, share in one.items()})
+
+
 def test_the_interface_effect_counts_what_the_tools_do_by_themselves():
     bare = [row("base", seed, task, 300, 0) for seed in (0, 1) for task in "abcd"]
     tools = [row("base", seed, task, 100, 90) for seed in (0, 1) for task in "abc"]

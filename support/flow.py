@@ -34,6 +34,9 @@ from scipy import stats
 from reachgym.support.counts import Draws, Floats, TaskCounts, columns
 from reachgym.support.labels import Label, labels, witnessable
 
+# Different draws halved in one array operation: enough to be quick, few enough to be small.
+SPLIT_TOGETHER = 64
+
 ChangeArray: TypeAlias = NDArray[np.str_]
 
 
@@ -196,8 +199,10 @@ def noise_floor(
     for (policy, seed, family), rows in groups.items():
         kept = [row for row in rows if witnessable(row.chance, attempts)]
         alike = Counter((row.all_n, row.all_c, row.chance_bound) for row in kept)
-        halves = [(_split(*draws, attempts, alpha), tasks) for draws, tasks in alike.items()]
-        counts = {change: sum(half[change] * tasks for half, tasks in halves) for change in Change}
+        draws = sorted(alike)
+        parts = [draws[at : at + SPLIT_TOGETHER] for at in range(0, len(draws), SPLIT_TOGETHER)]
+        halves = [_split({one: alike[one] for one in part}, attempts, alpha) for part in parts]
+        counts = {change: sum(half[change] for half in halves) for change in Change}
         flows.append(SupportFlow(policy, seed, family, attempts, counts, len(rows) - len(kept)))
     return flows
 
@@ -223,13 +228,19 @@ def _tally(found: ChangeArray) -> dict[Change, float]:
     return {change: int((found == change).sum()) for change in Change}
 
 
-def _split(n: int, c: int, chance_bound: float, attempts: int, alpha: float) -> dict[Change, float]:
-    """Probability of each change between two random halves of one task's draws."""
+def _split(
+    tasks_by_draws: Mapping[tuple[int, int, float], int], attempts: int, alpha: float
+) -> dict[Change, float]:
+    """Expected tasks by change between two random halves of their draws (n, c, chance bound)."""
+    n, c, bound = (np.array(column) for column in zip(*tasks_by_draws, strict=True))
     first = n // 2
-    second = n - first
-    c0 = np.arange(max(0, c - second), min(c, first) + 1)
-    weight = stats.hypergeom.pmf(c0, n, c, first)
-    halves = Draws(first, c0, chance_bound), Draws(second, c - c0, chance_bound)
+    fewest = np.maximum(0, c - (n - first))
+    ways = np.minimum(c, first) - fewest + 1
+    row = np.repeat(np.arange(n.size), ways)
+    c0 = fewest[row] + np.arange(row.size) - (np.cumsum(ways) - ways)[row]
+    tasks = np.array(list(tasks_by_draws.values()))
+    weight = tasks[row] * stats.hypergeom.pmf(c0, n[row], c[row], first[row])
+    halves = Draws(first[row], c0, bound[row]), Draws((n - first)[row], c[row] - c0, bound[row])
     found = changes(*halves, attempts, alpha)
     return {change: float(weight[found == change].sum()) for change in Change}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -15,12 +15,13 @@ import pyarrow as pa
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from reachgym.agents.protocol import Agent
+from reachgym.agents.protocol import Agent, FloatArray, TokenSequence
 from reachgym.envs.errors import ConfigError, InfrastructureError
 from reachgym.envs.types import StopReason, Verdict
 from reachgym.rollout.codec import decode, encode, keys_of
 from reachgym.rollout.episode import Attempt
 from reachgym.rollout.progress import Progress
+from reachgym.rollout.scoring import score_in_chunks
 from reachgym.rollout.trajectory import Failure, Trajectory
 from reachgym.rollout.worker import Worker
 from reachgym.rollout.workload import Workload
@@ -164,6 +165,25 @@ class Fleet:
             except RayActorError:
                 self._replace(place)
 
+    def score(self, sequences: Sequence[TokenSequence]) -> list[FloatArray]:
+        """Log-probabilities of the sampled ids of whole episodes under the published weights.
+
+        Returns:
+            One float32 array per sequence, in order, as `Policy.score` gives it.
+
+        Raises:
+            InputError: The agents score nothing.
+            InfrastructureError: The same sequences killed several workers.
+        """
+        places = self._places
+
+        def call(number: int, chunk: Sequence[TokenSequence]) -> _Ray:
+            return places[number].actor.score.remote(chunk)
+
+        return score_in_chunks(
+            sequences, len(places), call, _fetch, lambda number: self._replace(places[number])
+        )
+
     def close(self) -> None:
         """End the workers, after they have closed their environments if they can do so soon."""
         closing = [p.actor.close.remote() for p in self._places if p.opening is None]
@@ -242,7 +262,7 @@ class Fleet:
         place.actor, place.opening = fresh.actor, fresh.opening
 
 
-def _fetch(call: _Ray) -> pa.Table | None:
+def _fetch(call: _Ray) -> Any:  # noqa: ANN401 - whatever the worker's method returns
     """What a call returned; what it raised is raised as it was, without Ray's frame around it."""
     try:
         return ray.get(call)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +15,9 @@ import pyarrow.parquet as pq
 from reachgym.envs.errors import StoreError
 from reachgym.rollout.codec import KEY_COLUMNS, SCHEMA, decode, encode, keys_of
 from reachgym.rollout.trajectory import AttemptKey, Trajectory
+
+# What pyarrow takes to choose rows: column, comparison, value.
+_Filters: TypeAlias = list[tuple[str, str, object]]
 
 SCHEMA_VERSION = 1
 _FORMAT = "reachgym trajectories"
@@ -80,9 +84,21 @@ class TrajectoryStore:
     def read(self, policy: str | None = None, family: str | None = None) -> Iterator[Trajectory]:
         """The attempts, all or those of one policy or family, in the order they were written."""
         wanted = {"policy": policy, "family": family}
-        filters = [(name, "==", value) for name, value in wanted.items() if value is not None]
+        filters: _Filters = [
+            (name, "==", value) for name, value in wanted.items() if value is not None
+        ]
         for name in list(self._shards):
             yield from decode(self._current(name, None, filters or None))
+
+    def read_keys(self, keys: Collection[AttemptKey]) -> Iterator[Trajectory]:
+        """The attempts that have these keys, in the order they were written."""
+        if not keys:
+            return
+        seeds: _Filters = [("seed", "in", {key.seed for key in keys})]
+        for name in list(self._shards):
+            for trajectory in decode(self._current(name, None, seeds)):
+                if trajectory.key in keys:
+                    yield trajectory
 
     def summary(self) -> pa.Table:
         """One row an attempt, failures included, with the columns that fit in memory.
@@ -95,9 +111,7 @@ class TrajectoryStore:
         parts = [self._current(name, columns, None) for name in self._shards]
         return pa.concat_tables([empty, *parts]).select(_SUMMARY)
 
-    def _current(
-        self, name: str, columns: list[str] | None, filters: list[tuple[str, str, str]] | None
-    ) -> pa.Table:
+    def _current(self, name: str, columns: list[str] | None, filters: _Filters | None) -> pa.Table:
         """A shard without the failures that were made up for, or repeated, later."""
         table = self._load(name, columns, filters)
         kinds = table["failure_kind"].to_pylist()
@@ -133,7 +147,7 @@ class TrajectoryStore:
         self,
         name: str,
         columns: list[str] | None,
-        filters: list[tuple[str, str, str]] | None = None,
+        filters: _Filters | None = None,
     ) -> pa.Table:
         path = self._path / name
         try:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from reachgym.agents.protocol import Agent
+from reachgym.agents.protocol import Agent, FloatArray, TokenSequence
 from reachgym.envs.errors import EpisodeError, InputError
 from reachgym.rollout.codec import encode
 from reachgym.rollout.env_pool import EnvPool
@@ -28,6 +28,15 @@ class Learnable(Protocol):
 
     def load_weights(self, state: Mapping[str, npt.NDArray[np.generic]], version: int, /) -> None:
         """Take weights by name; the arrays are read-only and shared with other processes."""
+        ...
+
+
+@runtime_checkable
+class Scoring(Protocol):
+    """An agent that knows how likely its tokens are."""
+
+    def score(self, sequences: Sequence[TokenSequence], /) -> list[FloatArray]:
+        """Natural log-probabilities of the sampled ids of each sequence."""
         ...
 
 
@@ -85,6 +94,19 @@ class Worker:
             if finished and (hungry or time.monotonic() > deadline_s):
                 break
         return encode(finished)
+
+    def score(self, sequences: Sequence[TokenSequence]) -> list[FloatArray]:
+        """Score whole episodes with the agent's weights.
+
+        Raises:
+            InputError: The agent scores nothing.
+        """
+        if not isinstance(self._agent, Scoring):
+            raise InputError(
+                f"{type(self._agent).__name__} scores nothing; score with a policy that offers "
+                "score(sequences)"
+            )
+        return self._agent.score(sequences)
 
     def clear(self) -> None:
         """Forget the attempts in flight."""

@@ -1,11 +1,11 @@
-"""How each arm is trained: collect, update, publish, and what that consumed."""
+"""How arms learn from their own attempts: collect, update, publish, round after round."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,102 +14,44 @@ from reachgym.envs.seeding import derive_seed
 from reachgym.envs.types import JSON
 from reachgym.learners.batch import Sample
 from reachgym.rollout.episode import Attempt
+from reachgym.rollout.store import TrajectoryStore
 from reachgym.rollout.trajectory import Trajectory
-from reachgym.study.config import OnPolicyArm, RFTArm, RLArm, SFTArm, StudyConfig
-from reachgym.study.demonstrations import demonstrations
+from reachgym.study.arm_config import OnPolicyArm, RFTArm, RLArm
+from reachgym.study.config import StudyConfig
 from reachgym.study.families import Families
 from reachgym.study.lane import Lane
+from reachgym.study.ledger import Ledger
 from reachgym.study.plan import Advance
 from reachgym.study.samples import sample_of_attempt, scored
 
-
-@dataclass(slots=True)
-class Ledger:
-    """What a training has consumed so far."""
-
-    updates: int = 0
-    episodes: int = 0
-    verifier_calls: int = 0
-    tool_calls: int = 0
-    demonstrations: int = 0
-    sampled_tokens: int = 0
-    gradient_tokens: int = 0
-    learner_s: float = 0.0
-    rollout_s: float = 0.0
-    curve: list[dict[str, JSON]] = field(default_factory=list)
-
-    def count_rollouts(self, trajectories: Sequence[Trajectory], seconds: float) -> None:
-        """Add attempts that were made."""
-        self.rollout_s += seconds
-        self.episodes += len(trajectories)
-        for trajectory in trajectories:
-            self.verifier_calls += trajectory.verdict.passed is not None
-            self.tool_calls += trajectory.usage.tool_calls
-            self.sampled_tokens += trajectory.usage.action_tokens
-
-    def count_update(self, metrics: Mapping[str, float], seconds: float) -> None:
-        """Add an update of the model."""
-        self.updates += 1
-        self.learner_s += seconds
-        self.gradient_tokens += int(metrics.get("tokens", 0))
-
-    def mark(self, update: int, trajectories: Sequence[Trajectory]) -> None:
-        """Note how often each family was solved at this update."""
-        tried: Counter[str] = Counter(t.family for t in trajectories)
-        solved: Counter[str] = Counter(t.family for t in trajectories if t.verdict.passed)
-        for family in sorted(tried):
-            rate = solved[family] / tried[family]
-            self.curve.append(
-                {"update": update, "family": family, "success": rate, "n": tried[family]}
-            )
-
-
-def train_sft(
-    config: StudyConfig, families: Families, arm: SFTArm, base: Path, seed: int
-) -> Callable[[Lane, Path, Advance], Mapping[str, JSON]]:
-    """A stage that fine-tunes a base on demonstrations."""
-
-    def run(lane: Lane, stage: Path, advance: Advance) -> Mapping[str, JSON]:
-        started = time.monotonic()
-        advance(0.0, "making demonstrations")
-        ledger = Ledger()
-        shown = demonstrations(config, families, arm, seed, lane.renderer)
-        ledger.demonstrations = len(shown)
-        lane.open(base, arm.learner, derive_seed("learner", arm.label, seed))
-        rng = np.random.default_rng(derive_seed("sft", arm.data, seed))
-        for step, batch in enumerate(_batches(shown, arm.batch, arm.steps, rng)):
-            metrics, seconds = lane.update(batch)
-            ledger.count_update(metrics, seconds)
-            advance((step + 1) / arm.steps, f"loss {metrics['loss']:.3f}")
-        lane.save(stage / "checkpoint")
-        return {**asdict(ledger), "wall_s": time.monotonic() - started}
-
-    return run
+SUCCESSES = "successes"
 
 
 def train_on_policy(
     config: StudyConfig, families: Families, arm: RFTArm | RLArm, name: str, base: Path, seed: int
 ) -> Callable[[Lane, Path, Advance], Mapping[str, JSON]]:
-    """A stage that improves a base on its own attempts, by RFT or RL."""
+    """A stage that improves a base on its own attempts, by RFT or RL, and keeps the solved ones."""
     policy = f"{name}/seed-{seed}/training"
 
     def run(lane: Lane, stage: Path, advance: Advance) -> Mapping[str, JSON]:
         started = time.monotonic()
         ledger = Ledger()
+        kept = TrajectoryStore(stage / SUCCESSES)
         lane.open(base, arm.learner, derive_seed("learner", name, seed))
         lane.publish()
         for step in range(arm.steps):
             rng = np.random.default_rng(derive_seed("prompts", name, seed, step))
             attempts = list(_attempts(config, families, arm, policy, step, rng))
             trajectories, seconds = lane.collect(attempts)
+            kept.append(t for t in trajectories if t.verdict.passed)
             ledger.count_rollouts(trajectories, seconds)
             ledger.mark(step, trajectories)
-            metrics, seconds = lane.update([sample_of_attempt(t) for t in scored(trajectories)])
+            metrics, seconds = lane.update(list(_samples(arm, trajectories, rng)))
             ledger.count_update(metrics, seconds)
             lane.publish()
             advance((step + 1) / arm.steps, _note(trajectories))
         lane.save(stage / "checkpoint")
-        return {**asdict(ledger), "wall_s": time.monotonic() - started}
+        return {**ledger.record(), "wall_s": time.monotonic() - started}
 
     return run
 
@@ -128,15 +70,14 @@ def _attempts(
         yield from families.attempts(task, families.ref(family, interface), policy, numbers)
 
 
-def _batches(
-    samples: Sequence[Sample], size: int, steps: int, rng: np.random.Generator
-) -> Iterator[list[Sample]]:
-    order: list[int] = []
-    for _ in range(steps):
-        while len(order) < size:
-            order += rng.permutation(len(samples)).tolist()
-        yield [samples[i] for i in order[:size]]
-        del order[:size]
+def _samples(
+    arm: OnPolicyArm, trajectories: Sequence[Trajectory], rng: np.random.Generator
+) -> Iterator[Sample]:
+    for sample in map(sample_of_attempt, scored(trajectories)):
+        if isinstance(arm, RLArm) and arm.reward == "random":
+            yield replace(sample, reward=float(rng.integers(2)))
+        else:
+            yield sample
 
 
 def _note(trajectories: Sequence[Trajectory]) -> str:

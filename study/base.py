@@ -9,7 +9,7 @@ from pathlib import Path
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.types import JSON
-from reachgym.study.config import PretrainingConfig
+from reachgym.study.config import BaseConfig, PretrainingConfig
 from reachgym.study.lane import Lane
 from reachgym.study.plan import Advance
 
@@ -17,13 +17,13 @@ _STEPS_A_CALL = 25
 
 
 def pretrain_base(
-    plan: PretrainingConfig, seed: int
+    plan: PretrainingConfig, base: BaseConfig, seed: int
 ) -> Callable[[Lane, Path, Advance], Mapping[str, JSON]]:
     """A stage that trains a base from scratch on its own stream of documents."""
 
     def run(lane: Lane, stage: Path, advance: Advance) -> Mapping[str, JSON]:
         advance(0.0, "building the model")
-        lane.begin_pretraining(plan, derive_seed("base", seed))
+        lane.begin_pretraining(plan, plan.mixed(base), derive_seed("base", seed))
         tokens, loss = 0.0, float("nan")
         for done in range(0, plan.steps, _STEPS_A_CALL):
             metrics = lane.pretrain(min(_STEPS_A_CALL, plan.steps - done), plan.batch)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from reachgym.agents.tiny import TinyConfig
+from reachgym.envs.errors import ConfigError
 from reachgym.envs.registration import EnvRef
 from reachgym.envs.types import JSON, Budget
-from reachgym.learners.settings import RFTConfig, RLConfig, SFTConfig
+from reachgym.learners.settings import SFTConfig
+from reachgym.study.arm_config import ArmConfig
+from reachgym.study.config_names import check_names
+from reachgym.study.measurement_config import (
+    ContrastConfig,
+    EvaluationConfig,
+    GateConfig,
+    MeasurementConfig,
+)
 from reachgym.study.pretraining import PretrainingMix
-
-
-class Section(BaseModel):
-    """A part of the configuration; unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from reachgym.study.section import Section
 
 
 class WorldConfig(Section):
@@ -56,24 +61,36 @@ class PretrainingConfig(Section):
     learner: SFTConfig
     mix: PretrainingMix = PretrainingMix()
 
+    def mixed(self, base: BaseConfig) -> PretrainingMix:
+        """The mixture that one base is trained on.
 
-class GateConfig(Section):
-    """What every base must show on validation tasks: a success rate within [low, high]."""
+        Raises:
+            TypeError: The base names a value that the mixture has not.
+            ConfigError: A value is out of its range.
+        """
+        # The check of names is `replace`'s own: it refuses those that the mixture has not.
+        changes: dict[str, Any] = dict(base.mix)
+        return replace(self.mix, **changes)
 
-    family: str
-    interface: str
-    low: float = Field(ge=0, le=1)
-    high: float = Field(ge=0, le=1)
-    tasks: int = Field(32, gt=0)
-    attempts: int = Field(32, gt=0)
+
+class BaseConfig(Section):
+    """One base: the model before post-training, and what its pre-training had otherwise."""
+
+    label: str = "base"
+    description: str = "the model before post-training"
+    mix: dict[str, float] = Field(
+        {}, description="values of pretraining.mix in which this base differs"
+    )
 
 
 class InterfaceConfig(Section):
     """The tools and the information that an evaluation or a training offers."""
 
     description: str
-    tools: list[str] = []
-    information: bool = True
+    tools: list[str] = Field([])
+    information: Literal["full", "withheld", "shuffled"] = Field(
+        "full", description="what search finds: facts, nothing, or facts of other documents"
+    )
 
     def kwargs(self) -> dict[str, JSON]:
         """The value of an environment's `interface` argument."""
@@ -84,15 +101,18 @@ class FamilyConfig(Section):
     """One family of tasks: the environment, and how much of it is trained and measured on."""
 
     env: str
-    kwargs: dict[str, JsonValue] = {}
+    kwargs: dict[str, JsonValue] = Field({})
     description: str
     train: bool = False
     only_search_tells: bool = Field(
         False,
         description="nothing but search tells the answer, so that chance bounds success without it",
     )
-    base_draws: int = Field(gt=0, description="attempts per held-out task of every base")
-    arm_draws: int = Field(gt=0, description="attempts per held-out task of every arm")
+    base_draws: int = Field(gt=0, description="attempts per held-out task of a base, at most")
+    arm_draws: int = Field(gt=0, description="attempts per held-out task of an arm, at most")
+    atoms: list[str] = Field(
+        [], description="families whose tasks together make up one of this family"
+    )
 
     def ref(self, world: WorldConfig, interface: InterfaceConfig) -> EnvRef:
         """The environment of this family in one world through one interface."""
@@ -114,76 +134,6 @@ class BudgetConfig(Section):
         return Budget(**self.model_dump())
 
 
-class ArmBase(Section):
-    """What every arm has: a name for figures, a sentence, and the interface it trains in."""
-
-    label: str
-    description: str
-    interface: str
-
-
-class SFTArm(ArmBase):
-    """Supervised fine-tuning on demonstrations of the training tasks."""
-
-    kind: Literal["sft"]
-    data: Literal["answers", "traces"]
-    demonstrations: int = Field(gt=0, description="per training family")
-    steps: int = Field(gt=0)
-    batch: int = Field(gt=0)
-    learner: SFTConfig
-
-
-class OnPolicyArm(ArmBase):
-    """What RFT and RL share: tasks and attempts a step."""
-
-    steps: int = Field(gt=0)
-    prompts: int = Field(gt=0, description="tasks a step, spread over the training families")
-    attempts: int = Field(gt=1, description="attempts of each of them")
-
-
-class RFTArm(OnPolicyArm):
-    """Iterated fine-tuning on the policy's own verified successes."""
-
-    kind: Literal["rft"]
-    learner: RFTConfig
-
-
-class RLArm(OnPolicyArm):
-    """Reinforcement learning with a clipped token-level loss."""
-
-    kind: Literal["rl"]
-    learner: RLConfig
-
-
-ArmConfig = Annotated[SFTArm | RFTArm | RLArm, Field(discriminator="kind")]
-
-
-class MeasurementConfig(Section):
-    """How accessible support is measured on held-out tasks."""
-
-    sample_budgets: list[Annotated[int, Field(gt=0)]] = [1, 16, 64, 256]
-    headline: int = 64
-    tasks: int = Field(12, gt=0, description="held-out tasks per family")
-    interface: str = Field("tools", description="where base and arms are compared")
-    bare_interface: str = Field("no_tools", description="the second reference: the base without")
-    bare_draws: int = Field(256, gt=0, description="attempts per task of the base without tools")
-    alpha: float = Field(0.05, gt=0, lt=0.5)
-    minimum_share: float = Field(0.1, gt=0, lt=1, description="created share that counts")
-    equivalence: float = Field(0.1, gt=0, lt=1, description="delta of the TOST on pass@B")
-    bootstrap: int = Field(2000, gt=0)
-
-    @model_validator(mode="after")
-    def _headline_is_reported(self) -> Self:
-        if self.headline not in self.sample_budgets:
-            raise ValueError(f"headline {self.headline} is not one of sample_budgets")
-        if self.minimum_share < self.alpha:
-            raise ValueError(
-                f"minimum_share must be at least alpha ({self.alpha}): up to that share of labels "
-                "may be wrong"
-            )
-        return self
-
-
 class ResourceConfig(Section):
     """Where it runs: `lanes` trainings at once, each with a learner and rollout workers."""
 
@@ -198,6 +148,15 @@ class ResourceConfig(Section):
     device: Literal["cpu", "cuda"] = "cpu"
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """One arm trained from one base, over all seeds: a policy of the study."""
+
+    policy: str
+    arm: ArmConfig
+    base: str
+
+
 class StudyConfig(Section):
     """A whole study."""
 
@@ -207,38 +166,43 @@ class StudyConfig(Section):
     world: WorldConfig = WorldConfig()
     model: ModelConfig = ModelConfig()
     pretraining: PretrainingConfig | None = None
-    gates: dict[str, GateConfig] = {}
+    bases: dict[str, BaseConfig] = Field({"base": BaseConfig()}, min_length=1)
+    gates: dict[str, GateConfig] = Field({})
     interfaces: dict[str, InterfaceConfig]
     families: dict[str, FamilyConfig]
     attempt_budget: BudgetConfig = BudgetConfig()
     arms: dict[str, ArmConfig]
     measurement: MeasurementConfig = MeasurementConfig()
+    evaluations: dict[str, EvaluationConfig] = Field({})
+    contrasts: dict[str, ContrastConfig] = Field({})
     resources: ResourceConfig = ResourceConfig()
 
     @model_validator(mode="after")
-    def _names_exist(self) -> Self:
-        measured = self.measurement
-        used = {"measurement.interface": measured.interface}
-        used["measurement.bare_interface"] = measured.bare_interface
-        used |= {f"arms.{name}.interface": arm.interface for name, arm in self.arms.items()}
-        used |= {f"gates.{name}.interface": gate.interface for name, gate in self.gates.items()}
-        for where, name in used.items():
-            _require_known(where, name, self.interfaces)
-        for name, gate in self.gates.items():
-            _require_known(f"gates.{name}.family", gate.family, self.families)
-        for name, family in self.families.items():
-            if min(family.base_draws, family.arm_draws) < measured.headline:
-                raise ValueError(
-                    f"families.{name}: base_draws and arm_draws must be at least the headline "
-                    f"budget of {measured.headline}, or pass@{measured.headline} has no estimate"
-                )
-        if not any(family.train for family in self.families.values()):
-            raise ValueError("no family has train: true; the arms need tasks to train on")
-        if "base" in self.arms:
-            raise ValueError("an arm may not be called 'base'; that name is the reference's")
+    def _consistent(self) -> Self:
+        check_names(self)
         if (self.pretraining is None) == (self.model.checkpoint is None):
             raise ValueError("give either pretraining or model.checkpoint, and not both")
+        if not self.training_families():
+            raise ValueError("no family has train: true; the arms need tasks to train on")
+        for name, family in self.families.items():
+            if min(family.base_draws, family.arm_draws) < self.measurement.first_draws:
+                raise ValueError(
+                    f"families.{name}: base_draws and arm_draws must be at least first_draws, "
+                    f"{self.measurement.first_draws}"
+                )
+        for name, base in self.bases.items():
+            self._check_mix(name, base)
         return self
+
+    def _check_mix(self, name: str, base: BaseConfig) -> None:
+        if not base.mix:
+            return
+        if self.pretraining is None:
+            raise ValueError(f"bases.{name}.mix: a checkpoint is not pre-trained, so has no mix")
+        try:
+            self.pretraining.mixed(base)
+        except (TypeError, ConfigError) as error:
+            raise ValueError(f"bases.{name}.mix: {error}") from None
 
     def hash(self) -> str:
         """Sixteen hex digits over everything that the results depend on."""
@@ -249,8 +213,18 @@ class StudyConfig(Section):
         """The families that arms train on, by name."""
         return {name: family for name, family in self.families.items() if family.train}
 
+    def trained(self) -> list[Trained]:
+        """Every arm from every base it is trained from."""
+        return [
+            Trained(self.policy_name(name, base), arm, base)
+            for name, arm in self.arms.items()
+            for base in self.bases_of(arm)
+        ]
 
-def _require_known(where: str, name: str, known: object) -> None:
-    names = list(known) if isinstance(known, dict) else []
-    if name not in names:
-        raise ValueError(f"{where} is '{name}', which is not one of {', '.join(names)}")
+    def policy_name(self, arm: str, base: str) -> str:
+        """What an arm trained from a base is called."""
+        return arm if base == next(iter(self.bases)) else f"{arm}@{base}"
+
+    def bases_of(self, arm: ArmConfig) -> list[str]:
+        """The bases an arm is trained from."""
+        return arm.bases or [next(iter(self.bases))]

@@ -11,7 +11,7 @@ from reachgym.envs.seeding import derive_seed
 from reachgym.envs.taskset import Taskset
 from reachgym.envs.types import Split, Task
 from reachgym.rollout.episode import Attempt
-from reachgym.study.config import InterfaceConfig, StudyConfig
+from reachgym.study.config import InterfaceConfig, StudyConfig, WorldConfig
 
 # An endless split is drawn from as if it had this many tasks.
 _ENDLESS = 2**31
@@ -28,6 +28,11 @@ class Families:
             name: make(family.ref(config.world, full)).taskset
             for name, family in config.families.items()
         }
+
+    def elsewhere(self, world_seed: int) -> Families:
+        """The same families in another world, whose facts no arm of the study has met."""
+        world = WorldConfig(seed=world_seed)
+        return Families(self._config.model_copy(update={"world": world}))
 
     def ref(self, family: str, interface: InterfaceConfig) -> EnvRef:
         """The environment of a family through one interface."""

@@ -67,12 +67,12 @@ class StudyFolder:
         marker = self.stage(name) / _DONE
         return _load(marker) if marker.exists() else None
 
-    def begin(self, name: str) -> Path:
-        """An empty folder for a stage; what an interrupted try left is removed."""
+    def begin(self, name: str, *, afresh: bool = True) -> Path:
+        """The folder of a stage; what an interrupted try left is removed, if it is to be afresh."""
         stage = self.stage(name)
-        if stage.exists():
+        if afresh and stage.exists():
             shutil.rmtree(stage)
-        stage.mkdir(parents=True)
+        stage.mkdir(parents=True, exist_ok=True)
         return stage
 
     def finish(self, name: str, result: Mapping[str, JSON]) -> None:

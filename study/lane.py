@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import ray
 
+from reachgym.agents.protocol import FloatArray, TokenSequence
 from reachgym.agents.renderers.protocol import Renderer
 from reachgym.learners.batch import Sample
 from reachgym.learners.settings import RFTConfig, RLConfig, SFTConfig
@@ -16,7 +17,8 @@ from reachgym.rollout.episode import Attempt
 from reachgym.rollout.fleet import ONE_THREAD, Fleet
 from reachgym.rollout.trajectory import Trajectory
 from reachgym.study.config import PretrainingConfig, StudyConfig
-from reachgym.study.policies import PolicyFactory, renderer_of
+from reachgym.study.policies import Acting, PolicyFactory, renderer_of
+from reachgym.study.pretraining import PretrainingMix
 from reachgym.study.trainer import Trainer
 
 
@@ -36,8 +38,22 @@ class Lane:
             )
             .remote(resources.device)
         )
-        self._fleet = Fleet(
-            PolicyFactory(config.model, resources.device, resources.slots),
+        self._acting = Acting()
+        self._fleet = self._open_fleet()
+        self._version = 0
+
+    def act_as(self, acting: Acting) -> None:
+        """Let the workers' policies act in this way from now on; weights are to be loaded anew."""
+        if acting == self._acting:
+            return
+        self._fleet.close()
+        self._acting = acting
+        self._fleet = self._open_fleet()
+
+    def _open_fleet(self) -> Fleet:
+        resources = self._config.resources
+        return Fleet(
+            PolicyFactory(self._config.model, resources.device, resources.slots, self._acting),
             workers=resources.workers_per_lane,
             slots=resources.slots,
             num_cpus=resources.worker_cpus,
@@ -45,11 +61,10 @@ class Lane:
             # A study that was killed and continued must end as one that was not.
             lock_step=True,
         )
-        self._version = 0
 
-    def begin_pretraining(self, plan: PretrainingConfig, seed: int) -> None:
+    def begin_pretraining(self, plan: PretrainingConfig, mix: PretrainingMix, seed: int) -> None:
         """Start a model from scratch."""
-        ray.get(self._trainer.begin_pretraining.remote(self._config.model, plan, seed))
+        ray.get(self._trainer.begin_pretraining.remote(self._config.model, plan, mix, seed))
 
     def pretrain(self, steps: int, batch: int) -> Mapping[str, float]:
         """Train it on further documents."""
@@ -89,6 +104,10 @@ class Lane:
     def tables(self, attempts: Sequence[Attempt]) -> Iterator[pa.Table]:
         """The same as rows of the store, encoded by the workers."""
         yield from self._fleet.run_tables(attempts)
+
+    def score(self, sequences: Sequence[TokenSequence]) -> list[FloatArray]:
+        """Log-probabilities of sampled tokens under the published weights."""
+        return self._fleet.score(sequences)
 
     def save(self, checkpoint: Path) -> None:
         """Write the learner's model."""

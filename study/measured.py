@@ -9,9 +9,8 @@ from reachgym.envs.errors import StoreError
 from reachgym.envs.types import JSON
 from reachgym.study.config import StudyConfig
 from reachgym.study.folder import StudyFolder
+from reachgym.study.stages import evaluation_stage, measure_stage
 from reachgym.support import TaskCounts
-
-BASE = "base"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class Measured:
     """The counts of one policy seed through one interface.
 
     Attributes:
-        policy: `"base"` or an arm.
+        policy: A base or an arm.
         seed: Its seed.
         interface: What it acted through.
         rows: One record a task, as the stage wrote it.
@@ -44,6 +43,8 @@ class Measured:
                 c=whole(row["c"]),
                 chance=real(row["chance"]),
                 chance_bounds=str(row["family"]) in self.chance_bounds,
+                drawn=whole(row["drawn"]),
+                solved=whole(row["solved"]),
             )
             for row in self.rows
         ]
@@ -64,20 +65,36 @@ def stage_result(folder: StudyFolder, stage: str) -> dict[str, JSON]:
 def all_measured(config: StudyConfig, folder: StudyFolder) -> Iterator[Measured]:
     """The counts of every policy, seed and interface of a study."""
     plan = config.measurement
-    places = [(BASE, plan.interface), (BASE, plan.bare_interface)]
-    places += [(name, plan.interface) for name in config.arms]
+    places = [(b, i) for b in config.bases for i in (plan.interface, plan.bare_interface)]
+    places += [(trained.policy, plan.interface) for trained in config.trained()]
     for policy, interface in places:
+        bounded = chance_bounds(config, interface) if policy in config.bases else frozenset()
         for seed in config.seeds:
-            rows = stage_result(folder, f"measure/{policy}/{interface}/seed-{seed}")["counts"]
-            yield Measured(
-                policy, seed, interface, tuple(records(rows)), _blind(config, policy, interface)
-            )
+            rows = stage_result(folder, measure_stage(policy, interface, seed))["counts"]
+            yield Measured(policy, seed, interface, tuple(records(rows)), bounded)
 
 
-def _blind(config: StudyConfig, policy: str, interface: str) -> frozenset[str]:
-    """Families on which chance bounds success: the base never saw the world, nothing tells it."""
+def evaluation_counts(
+    config: StudyConfig, folder: StudyFolder, evaluation: str, policy: str
+) -> list[TaskCounts]:
+    """The counts of one further look at a policy, every seed; none where it was not looked at."""
+    look = config.evaluations[evaluation]
+    is_base = policy in config.bases
+    if look.of not in ("all", "base" if is_base else "arms"):
+        return []
+    bounded = chance_bounds(config, look.interface) if is_base else frozenset()
+    counts: list[TaskCounts] = []
+    for seed in config.seeds:
+        rows = stage_result(folder, evaluation_stage(evaluation, policy, seed))["counts"]
+        found = Measured(policy, seed, look.interface, tuple(records(rows)), bounded)
+        counts += found.counts()
+    return counts
+
+
+def chance_bounds(config: StudyConfig, interface: str) -> frozenset[str]:
+    """Families on which chance bounds a base's success: it never saw the world, nothing tells."""
     offered = config.interfaces[interface]
-    if policy != BASE or ("search" in offered.tools and offered.information):
+    if "search" in offered.tools and offered.information == "full":
         return frozenset()
     return frozenset(name for name, family in config.families.items() if family.only_search_tells)
 

@@ -31,12 +31,14 @@ class Job(Generic[LaneT]):
         cost: Expected cost, in seconds on one core of a laptop; only ratios matter.
         run: Does it, in its folder, on a lane; returns what to record. `advance(fraction, note)`
             reports progress, and ends the job when the study is being stopped.
+        continues: Whether it goes on with what an interrupted try left in its folder.
     """
 
     name: str
     needs: tuple[str, ...]
     cost: float
     run: Callable[[LaneT, Path, Advance], Mapping[str, JSON]]
+    continues: bool = False
 
 
 class Stopped(Exception):  # noqa: N818 - a signal between threads, not an error
@@ -116,7 +118,7 @@ class Executor(Generic[LaneT]):
             self._progress.advance(job.name, fraction, note)
 
         started = time.monotonic()
-        stage = self._folder.begin(job.name)
+        stage = self._folder.begin(job.name, afresh=not job.continues)
         result = dict(job.run(lane, stage, advance))
         seconds = time.monotonic() - started
         self._folder.finish(job.name, {**result, "stage_s": seconds})

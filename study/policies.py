@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from reachgym.agents.protocol import Policy
+from reachgym.agents.protocol import Conversation, Policy
+from reachgym.agents.renderers.few_shot import FewShot
 from reachgym.agents.renderers.protocol import Renderer
 from reachgym.agents.renderers.terse import TerseRenderer
 from reachgym.study.config import ModelConfig
+from reachgym.study.measurement_config import VariantConfig
 
 
 def renderer_of(model: ModelConfig) -> Renderer:
@@ -21,15 +23,30 @@ def renderer_of(model: ModelConfig) -> Renderer:
 
 
 @dataclass(frozen=True, slots=True)
+class Acting:
+    """How a policy acts: its decoding, and what it is shown before every task.
+
+    Attributes:
+        variant: The decoding, and whether turns are constrained to the grammar.
+        examples: Episodes that come before every task.
+    """
+
+    variant: VariantConfig = field(default_factory=VariantConfig)
+    examples: tuple[Conversation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyFactory:
     """Builds a worker's policy; the weights come later, published by the learner."""
 
     model: ModelConfig
     device: str
     max_batch: int
+    acting: Acting = Acting()
 
     def __call__(self) -> Policy:
         """Build it, in the worker's process."""
+        from reachgym.agents.sampling import Decoding
         from reachgym.agents.tiny import build_tiny
         from reachgym.agents.transformers_policy import TransformersPolicy
         from reachgym.learners.checkpoint import load_model
@@ -39,7 +56,16 @@ class PolicyFactory:
             built = build_tiny(self.model.tiny(), renderer.vocab_size, seed=0)
         else:
             built = load_model(self.model.checkpoint)
-        return TransformersPolicy(built, renderer, max_batch=self.max_batch, device=self.device)
+        variant = self.acting.variant
+        if self.acting.examples:
+            renderer = FewShot(renderer, self.acting.examples)
+        return TransformersPolicy(
+            built,
+            renderer,
+            decoding=Decoding(variant.temperature, variant.top_p, variant.top_k),
+            max_batch=self.max_batch,
+            device=self.device,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,9 @@ class InterfaceInfo(_Record):
     name: str = Field(description="e.g. 'tools', 'no_tools'")
     description: str
     tools: list[str]
-    information: bool = Field(description="whether search finds what the tasks ask for")
+    information: Literal["full", "withheld", "shuffled"] = Field(
+        description="what search finds: facts, nothing, or facts of other documents"
+    )
 
 
 class PolicyInfo(_Record):
@@ -42,8 +44,22 @@ class PolicyInfo(_Record):
     label: str = Field(description="for figures, short")
     description: str = Field(description="how it was trained, one sentence")
     is_base: bool
+    base: str = Field(description="the base it was trained from; a base's own name")
+    control_for: list[str] = Field(description="arms that must create more than this one")
     train_interface: str | None = Field(description="interface it was trained in; null for base")
     seeds: list[int]
+
+
+class EvaluationInfo(_Record):
+    """A further look at policies, by fixed draws at the held-out tasks."""
+
+    name: str
+    label: str = Field(description="for figures, short")
+    description: str
+    of: Literal["base", "arms", "all"] = Field(description="who is looked at")
+    interface: str
+    world_seed: int = Field(description="of the world that its tasks ask about")
+    elicits: bool = Field(description="whether it lets the policy act otherwise than measured")
 
 
 class SampleBudget(_Record):
@@ -67,8 +83,12 @@ class Setting(_Record):
         description="what one attempt may use; null is unlimited"
     )
     interfaces: list[InterfaceInfo]
-    policies: list[PolicyInfo]
+    policies: list[PolicyInfo] = Field(description="bases first, each followed by its arms")
+    evaluations: list[EvaluationInfo]
     families: dict[str, str] = Field(description="family to what its tasks ask, one sentence")
+    exposures: dict[str, dict[str, float]] = Field(
+        description="base to the values of its pre-training mix that differ from the first's"
+    )
     model: dict[str, str | int | float] = Field(description="architecture, or the checkpoint")
     versions: dict[str, str] = Field(description="package to version")
     hardware: str
@@ -84,13 +104,17 @@ class TaskMeasurement(_Record):
     interface: str
     family: str
     task: str = Field(description="id of the task")
-    n: int = Field(description="attempts scored")
-    c: int = Field(description="attempts solved")
+    n: int = Field(description="first attempts scored, which estimates rest on")
+    c: int = Field(description="attempts solved among them")
+    drawn: int = Field(description="all attempts scored, which labels rest on; 0: none was added")
+    solved: int = Field(description="attempts solved among all")
     guesses: int = Field(description="right answers without the evidence, counted as unsolved")
     truncated: int = Field(description="attempts that a budget ended")
     failed: int = Field(description="attempts unscored because infrastructure failed")
     chance: float = Field(description="bound on success without access to the information")
-    p: Interval = Field(description="success probability, Clopper-Pearson")
+    p: Interval = Field(
+        description="success probability: Clopper-Pearson, or anytime-valid where draws were added"
+    )
     bound_source: Literal["draws", "chance"] = Field(description="where the upper bound is from")
     labels: dict[int, LabelName] = Field(description="label at each sample budget")
 
@@ -140,11 +164,148 @@ class ArmVerdict(_Record):
 class InterfaceEffect(_Record):
     """Base without tools against base with them: the tools' own doing, never training's."""
 
+    base: str
     family: str
     without: Interval = Field(description="share of tasks in reach of the base without tools")
     with_tools: Interval = Field(description="the same with tools")
     gained_tasks: int = Field(description="out of reach without, in reach with, on every seed")
     tasks: int
+
+
+class EvaluationScore(_Record):
+    """What one further look showed of one policy on one family, over all seeds."""
+
+    evaluation: str
+    policy: str
+    family: str
+    pass_at_1: Interval = Field(description="over tasks; hierarchical bootstrap band")
+    in_reach: int = Field(description="pairs of task and seed in reach at the headline budget")
+    reached_created: int = Field(
+        description="of these, pairs that some arm was found to have created"
+    )
+    tasks: int = Field(description="pairs of task and seed")
+    draws: int = Field(description="attempts at each")
+
+
+class SamplingEconomy(_Record):
+    """What adding draws where labels lacked them saved, for one policy seed."""
+
+    policy: str
+    seed: int
+    interface: str
+    tasks: int
+    labelled: int = Field(description="tasks that have a label at the headline budget")
+    drawn: int = Field(description="attempts made, over all tasks")
+    fixed: int = Field(
+        description="attempts of a plan with one number for all tasks that gives the same labels"
+    )
+
+
+class ImportanceEstimate(_Record):
+    """A base's success probability on one task, from the draws of base and arms together."""
+
+    base: str
+    seed: int
+    family: str
+    task: str
+    estimate: float = Field(description="balance heuristic; unbiased")
+    low: float = Field(description="one-sided lower bound at alpha")
+    bound: Literal["betting", "markov"] = Field(description="markov where diagnostics failed")
+    direct: Interval = Field(description="the same from the base's own first draws alone")
+    successes: int
+    routes: int = Field(description="distinct token sequences among the successes")
+    ess: float = Field(description="effective number of successes")
+    largest_share: float = Field(description="of one success in the estimate")
+    pareto_k: float | None = Field(description="shape of the weights' tail; null: too few")
+    agrees: bool | None = Field(description="with the direct interval; null: too few successes")
+    failed: list[str] = Field(description="diagnostics that failed; an empty list proves nothing")
+
+
+class FreeEnergy(_Record):
+    """What one arm's seed paid in divergence on one family, and the least its gain needed."""
+
+    policy: str
+    seed: int
+    family: str
+    kl: Interval = Field(description="KL(arm || base) per attempt, nats, over action tokens")
+    least: float = Field(description="kl(p_arm || p_base), the least any reweighting needs, nats")
+    eta: float | None = Field(description="least over paid; near 1 is pure reweighting")
+    p_arm: float
+    p_base: float
+    selection_cost: float | None = Field(description="-ln p_base, nats; null where p_base is 0")
+    certificate: float = Field(description="p_base is at least this, given what was paid")
+
+
+class Dynamics(_Record):
+    """SRR, NDR, SDS and NSCR of one arm on one family over all seeds; null: nothing to count."""
+
+    policy: str
+    family: str
+    srr: float | None = Field(description="support retention rate")
+    ndr: float | None = Field(description="net discovery rate")
+    sds: float | None = Field(description="support dynamic score")
+    nscr: float | None = Field(description="net support change rate")
+    labelled: int = Field(description="pairs of task and seed that are created, kept or lost")
+
+
+class Cover(_Record):
+    """Cover@tau: the share of tasks whose success probability is at least tau."""
+
+    policy: str
+    family: str
+    tau: float
+    share: Interval
+    certified: Interval = Field(description="by lower bounds on each task")
+
+
+class Crossing(_Record):
+    """From how many attempts on the base solves more of a family than the arm does."""
+
+    policy: str
+    family: str
+    k: int | None = Field(description="null: at no k that the draws allow")
+
+
+class Composition(_Record):
+    """A base on a composite family against the product of its success on the parts."""
+
+    base: str
+    seed: int
+    family: str
+    atoms: list[str]
+    expected: float
+    measured: Interval
+    p_value: float = Field(description="that success is no more than the product")
+
+
+class ContrastResult(_Record):
+    """A difference of created shares between arms, over all families or in one."""
+
+    name: str
+    label: str
+    family: str
+    difference: Interval = Field(description="family-clustered hierarchical bootstrap")
+    terms: dict[str, float] = Field(description="created share of each policy in it")
+
+
+class ComputeMatched(_Record):
+    """Support flow at the number of attempts a task that the arm's training would have paid for."""
+
+    policy: str
+    seed: int
+    attempts: int
+    counts: dict[ChangeName, int]
+
+
+class DiscoveryPoint(_Record):
+    """How many distinct training tasks one arm's seed had ever solved by one update."""
+
+    policy: str
+    seed: int
+    update: int
+    family: str
+    solved_tasks: int
+    tried_tasks: int
 
 
 class Consumption(_Record):
@@ -233,6 +394,17 @@ class Results(_Record):
     flows: list[SupportFlow]
     verdicts: list[ArmVerdict]
     interface_effects: list[InterfaceEffect]
+    dynamics: list[Dynamics] = Field(description="arms, and each base against itself")
+    covers: list[Cover]
+    crossings: list[Crossing]
+    evaluations: list[EvaluationScore]
+    economies: list[SamplingEconomy]
+    estimates: list[ImportanceEstimate]
+    energies: list[FreeEnergy]
+    compositions: list[Composition]
+    contrasts: list[ContrastResult]
+    compute_matched: list[ComputeMatched]
+    discoveries: list[DiscoveryPoint]
     consumption: list[Consumption]
     curves: list[CurvePoint]
     trajectories: list[ShownTrajectory]

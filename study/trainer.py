@@ -21,7 +21,7 @@ from reachgym.learners.rl import RLLearner
 from reachgym.learners.settings import RFTConfig, RLConfig, SFTConfig
 from reachgym.learners.sft import SFTLearner
 from reachgym.study.config import ModelConfig, PretrainingConfig
-from reachgym.study.pretraining import Document, documents
+from reachgym.study.pretraining import Document, PretrainingMix, documents
 
 
 class Trainer:
@@ -35,12 +35,14 @@ class Trainer:
         self._learner: Learner | None = None
         self._rows: Iterator[Sample] = iter(())
 
-    def begin_pretraining(self, model: ModelConfig, plan: PretrainingConfig, seed: int) -> None:
+    def begin_pretraining(
+        self, model: ModelConfig, plan: PretrainingConfig, mix: PretrainingMix, seed: int
+    ) -> None:
         """Build a model from scratch, and the endless stream of its documents."""
         renderer = TerseRenderer()
         built = build_tiny(model.tiny(), renderer.vocab_size, seed)
         self._install(built, plan.learner, seed)
-        self._rows = packed(documents(plan.mix, seed), renderer, plan.mix.row_tokens)
+        self._rows = packed(documents(mix, seed), renderer, mix.row_tokens)
 
     def pretrain(self, steps: int, batch: int) -> Mapping[str, float]:
         """Take `steps` steps of `batch` rows; returns the last metrics, `tokens` summed."""

@@ -58,7 +58,7 @@ arms:
     prompts: 2
     attempts: 4
     learner: {}
-measurement: {sample_budgets: [1, 2], headline: 2, tasks: 2, bare_draws: 4, bootstrap: 50}
+measurement: {sample_budgets: [1, 2], headline: 2, tasks: 2, first_draws: 4, bootstrap: 50}
 resources: {lanes: 1, slots: 16}
 """
 

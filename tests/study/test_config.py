@@ -124,7 +124,7 @@ def test_a_study_in_which_nothing_is_trained_on_is_refused(small_config):
 def test_an_unknown_kind_of_arm_is_named_with_those_known():
     text = refusal(QUICKSTART, "arms.rft.kind=ppo")
     assert "ppo" in text
-    assert "'sft', 'rft', 'rl'" in text
+    assert "'sft', 'yoked', 'rft', 'rl'" in text
 
 
 @pytest.mark.parametrize("override", ["world.seed", "=7"])

@@ -6,26 +6,38 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal, TypeAlias
 
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.retrieval.bm25 import BM25Index
-from reachgym.envs.suites.world import NAME_LETTERS, world_index
+from reachgym.envs.retrieval.corpus import SearchIndex
+from reachgym.envs.suites.world import NAME_LETTERS, shuffled_index, world_index
 from reachgym.envs.tools.base import Tool
 from reachgym.envs.tools.python import python_tool
 from reachgym.envs.tools.search import search_tool
 from reachgym.envs.types import JSON
 
+Information: TypeAlias = Literal["full", "withheld", "shuffled"]
+
 TOOLS = ("search", "python")
+INFORMATION: tuple[Information, ...] = ("full", "withheld", "shuffled")
 
 _KEYS = ("tools", "information")
 
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """The tools an agent is offered, and whether searching finds anything."""
+    """What an agent is offered.
+
+    Attributes:
+        tools: Names out of `TOOLS`.
+        information: What searching tells: `full` is the documents as they are; with `withheld`
+            nothing is found; with `shuffled` the same documents are found and each shows
+            another one's text, which keeps the interaction and destroys the information.
+    """
 
     tools: tuple[str, ...]
-    information: bool = True
+    information: Information = "full"
 
     def build_tools(self, world_seed: int, letters: int = NAME_LETTERS) -> list[Tool]:
         """The offered tools, `search` over the documents of a world."""
@@ -39,7 +51,8 @@ def parse_interface(given: Mapping[str, JSON] | None, default: Sequence[str]) ->
     """The interface that an environment's `interface` argument describes.
 
     Args:
-        given: `{"tools": [...], "information": bool}`, either key optional; None for all defaults.
+        given: `{"tools": [...], "information": "full"}`, either key optional; None for all
+            defaults.
         default: The tools offered where `given` names none.
 
     Raises:
@@ -49,15 +62,13 @@ def parse_interface(given: Mapping[str, JSON] | None, default: Sequence[str]) ->
         return Interface(tuple(default))
     if not isinstance(given, Mapping):
         raise ConfigError(
-            'interface expects a mapping such as {"tools": ["search"], "information": true}, '
+            'interface expects a mapping such as {"tools": ["search"], "information": "full"}, '
             f"got {given!r}"
         )
     for key in given:
         _require_known("interface", key, _KEYS)
-    information = given.get("information", True)
-    if not isinstance(information, bool):
-        raise ConfigError(f"interface.information expects true or false, got {information!r}")
-    return Interface(_tool_names(given.get("tools", list(default))), information)
+    tools = _tool_names(given.get("tools", list(default)))
+    return Interface(tools, _information(given.get("information", "full")))
 
 
 def require_seed(value: object) -> None:
@@ -81,8 +92,14 @@ def require_in_range(name: str, value: object, lowest: int, highest: int) -> Non
 
 # Tools keep nothing between calls, and making one costs a millisecond: environments share them.
 @lru_cache(maxsize=16)
-def _search(world_seed: int, letters: int, information: bool) -> Tool:
-    return search_tool(world_index(world_seed, letters) if information else BM25Index(()))
+def _search(world_seed: int, letters: int, information: Information) -> Tool:
+    return search_tool(_index(world_seed, letters, information))
+
+
+def _index(world_seed: int, letters: int, information: Information) -> SearchIndex:
+    if information == "full":
+        return world_index(world_seed, letters)
+    return shuffled_index(world_seed, letters) if information == "shuffled" else BM25Index(())
 
 
 @lru_cache(maxsize=1)
@@ -101,9 +118,19 @@ def _tool_names(given: JSON) -> tuple[str, ...]:
     return names
 
 
+def _information(given: JSON) -> Information:
+    for word in INFORMATION:
+        if given == word:
+            return word
+    raise _unknown("interface.information", given, INFORMATION)
+
+
 def _require_known(where: str, name: object, known: Sequence[str]) -> None:
-    if name in known:
-        return
+    if name not in known:
+        raise _unknown(where, name, known)
+
+
+def _unknown(where: str, name: object, known: Sequence[str]) -> ConfigError:
     near = difflib.get_close_matches(str(name), known, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(known)}"
-    raise ConfigError(f"{where} knows {', '.join(known)}, got {name!r}; {hint}")
+    return ConfigError(f"{where} knows {', '.join(known)}, got {name!r}; {hint}")

@@ -7,13 +7,18 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from reachgym.envs.seeding import derive_seed
-from reachgym.envs.suites.interface import parse_interface, require_in_range, require_seed
+from reachgym.envs.suites.interface import (
+    Interface,
+    parse_interface,
+    require_in_range,
+    require_seed,
+)
 from reachgym.envs.suites.oracle import answer, call_tool, prompt_body, tool_outputs
 from reachgym.envs.suites.world import DEPTH, NAME_LETTERS, RELATIONS, World, spell, world
 from reachgym.envs.taskset import check_index, check_split
 from reachgym.envs.tool_env import ToolEnv
 from reachgym.envs.types import JSON, Budget, Message, Split, Task, Verdict
-from reachgym.envs.verifier import Attempt
+from reachgym.envs.verifier import Attempt, Verifier
 
 _LETTERS = range(3, 9)
 DIFFICULTIES = range(1, DEPTH + 1)
@@ -79,9 +84,19 @@ def judge_retrieved(attempt: Attempt) -> Verdict:
     verdict = judge_answer(attempt)
     if not verdict.passed or attempt.task.gold in _found(attempt):
         return verdict
-    return Verdict(
-        0.0, False, f"{attempt.answer} is right, but no search returned it: a guess.", guess=True
-    )
+    return _guess(f"{attempt.answer} is right, but no search returned it: a guess.")
+
+
+def judge_shuffled(attempt: Attempt) -> Verdict:
+    """Never passed: where no document shows its own text, no search is evidence for an answer.
+
+    The gold name may still come back, under another fact's title; a right answer is then as much
+    of a guess as any other.
+    """
+    verdict = judge_answer(attempt)
+    if not verdict.passed:
+        return verdict
+    return _guess(f"{attempt.answer} is right, but texts were shuffled: a guess.")
 
 
 def judge_answer(attempt: Attempt) -> Verdict:
@@ -92,6 +107,16 @@ def judge_answer(attempt: Attempt) -> Verdict:
     if attempt.answer.strip() != gold:
         return Verdict(0.0, False, f"The answer is {attempt.answer!r}; {gold} was asked for.")
     return Verdict(1.0, True, f"{gold} is right.")
+
+
+def _guess(explanation: str) -> Verdict:
+    return Verdict(0.0, False, explanation, guess=True)
+
+
+def _verifier(offered: Interface) -> Verifier:
+    if "search" not in offered.tools:
+        return judge_answer
+    return judge_shuffled if offered.information == "shuffled" else judge_retrieved
 
 
 def _found(attempt: Attempt) -> set[str]:
@@ -119,7 +144,7 @@ def make_lookup(
     Args:
         difficulty: Relations to follow, 1 to 3.
         world_seed: Which world the facts are from.
-        interface: Tools and information, by default search with information.
+        interface: Tools and information, by default search with full information.
         letters: Length of a name, 3 to 8.
         render_mode: As Gymnasium has it; `"ansi"` or None.
 
@@ -133,7 +158,7 @@ def make_lookup(
     return ToolEnv(
         LookupTaskset(world(world_seed, letters), difficulty),
         tools=offered.build_tools(world_seed, letters),
-        verifier=judge_retrieved if "search" in offered.tools else judge_answer,
+        verifier=_verifier(offered),
         budget=_BUDGET,
         render_mode=render_mode,
     )

@@ -9,13 +9,13 @@ only guess, however many other facts it knows.
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from reachgym.envs.errors import TaskError
 from reachgym.envs.retrieval.bm25 import BM25Index
-from reachgym.envs.retrieval.corpus import Document
+from reachgym.envs.retrieval.corpus import Document, Hit, SearchIndex
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.types import Split
 
@@ -62,6 +62,40 @@ class World:
         for (entity, relation), value in self.facts.items():
             yield Document(f"{entity}/{relation}", f"{entity} {relation}", value)
 
+    def shuffled_texts(self) -> dict[str, str]:
+        """By document id a text that is another document's, in cycles drawn by hash.
+
+        A cycle runs through one depth of one split: what is found has facts of its own wherever
+        the true value has, and searches from one split's names still show none of another's.
+        """
+        texts: dict[str, str] = {}
+        for entities in self.starts.values():
+            level = list(entities)
+            for _ in range(DEPTH):
+                facts = [(entity, relation) for entity in level for relation in RELATIONS]
+                level = [self.facts[fact] for fact in facts]
+                cycle = sorted(facts, key=lambda fact: derive_seed("shuffled", self.seed, *fact))
+                for (entity, relation), other in zip(cycle, cycle[1:] + cycle[:1], strict=True):
+                    texts[f"{entity}/{relation}"] = self.facts[other]
+        return texts
+
+
+@dataclass(frozen=True, slots=True)
+class ShuffledIndex:
+    """Finds what an index finds, with the same scores, and shows other texts for it.
+
+    Attributes:
+        index: What finds.
+        texts: What is shown, by document id.
+    """
+
+    index: SearchIndex
+    texts: Mapping[str, str]
+
+    def search(self, query: str, k: int) -> list[Hit]:
+        """The index's hits under their new texts."""
+        return [replace(hit, text=self.texts[hit.doc_id]) for hit in self.index.search(query, k)]
+
 
 @lru_cache(maxsize=8)
 def world(seed: int, letters: int = NAME_LETTERS) -> World:
@@ -98,6 +132,12 @@ def world(seed: int, letters: int = NAME_LETTERS) -> World:
 def world_index(seed: int, letters: int = NAME_LETTERS) -> BM25Index:
     """The documents of a world, indexed; built once a process."""
     return BM25Index(world(seed, letters).documents())
+
+
+@lru_cache(maxsize=8)
+def shuffled_index(seed: int, letters: int = NAME_LETTERS) -> ShuffledIndex:
+    """The index of a world in which every document shows another one's text."""
+    return ShuffledIndex(world_index(seed, letters), world(seed, letters).shuffled_texts())
 
 
 def spell(number: int, letters: int) -> str:

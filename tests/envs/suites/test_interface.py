@@ -4,15 +4,17 @@ import pytest
 
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.suites.interface import Interface, parse_interface
+from reachgym.envs.suites.world import world
 
 
 def test_none_means_the_familys_own_tools_with_information():
-    assert parse_interface(None, default=("search",)) == Interface(("search",), True)
+    assert parse_interface(None, default=("search",)) == Interface(("search",), "full")
 
 
 def test_what_is_not_given_takes_its_default():
-    assert parse_interface({"information": False}, ("search",)) == Interface(("search",), False)
-    assert parse_interface({"tools": []}, ("search",)) == Interface((), True)
+    withheld = {"information": "withheld"}
+    assert parse_interface(withheld, ("search",)) == Interface(("search",), "withheld")
+    assert parse_interface({"tools": []}, ("search",)) == Interface((), "full")
 
 
 def test_tools_are_offered_in_the_order_given():
@@ -20,14 +22,23 @@ def test_tools_are_offered_in_the_order_given():
     assert [tool.spec.name for tool in tools] == ["python", "search"]
 
 
+def searching(information):
+    (tool,) = parse_interface({"tools": ["search"], "information": information}, ()).build_tools(0)
+    return tool
+
+
 def test_withholding_information_leaves_the_search_tool_and_empties_it():
-    offered, withheld = (
-        parse_interface({"tools": ["search"], "information": given}, ()).build_tools(0)[0]
-        for given in (True, False)
-    )
-    assert offered.spec == withheld.spec
-    assert withheld.run({"query": "P"}) == "-"
-    assert offered.run({"query": "P"}) != "-"
+    assert searching("full").spec == searching("withheld").spec
+    assert searching("withheld").run({"query": "P"}) == "-"
+    assert searching("full").run({"query": "P"}) != "-"
+
+
+def test_shuffling_information_leaves_the_search_tool_and_answers_with_other_texts():
+    assert searching("full").spec == searching("shuffled").spec
+    for question, value in list(world(0).facts.items())[:50]:
+        query = {"query": "/".join(question)}
+        assert searching("full").run(query) == value
+        assert searching("shuffled").run(query) not in ("-", value)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +49,9 @@ def test_withholding_information_leaves_the_search_tool_and_empties_it():
         ({"tools": "search"}, "expects a list"),
         ({"tools": [7]}, "use one of search, python"),
         ({"tools": ["search", "search"]}, "twice"),
-        ({"information": "no"}, "expects true or false"),
+        ({"information": "shufled"}, "did you mean 'shuffled'"),
+        ({"information": False}, "use one of full, withheld, shuffled"),
+        ({"information": ["full"]}, "did you mean 'full'"),
         (["search"], "expects a mapping"),
     ],
 )

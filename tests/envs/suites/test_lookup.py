@@ -4,6 +4,7 @@ import pytest
 
 from reachgym.envs.errors import ConfigError, TaskError
 from reachgym.envs.suites.lookup import make_lookup
+from reachgym.envs.suites.world import shuffled_index, world
 from reachgym.envs.types import Message, ToolCall
 
 
@@ -95,13 +96,63 @@ def test_without_a_search_tool_a_right_answer_passes_by_itself():
 
 
 def test_with_information_withheld_a_right_answer_is_a_guess():
-    env = make_lookup(interface={"tools": ["search"], "information": False})
+    env = make_lookup(interface={"tools": ["search"], "information": "withheld"})
     task = task_of(env)
     env.reset(options={"task": task})
     replies, *_ = env.step(search(task.prompt[2:]))
     assert replies[0].content == "-"
     *_, info = env.step(Message("assistant", task.gold))
     assert info["verdict"].guess
+
+
+SHUFFLED = {"tools": ["search"], "information": "shuffled"}
+
+
+def showing(text):
+    """A query that makes a shuffled search show this text."""
+    shuffled = shuffled_index(0).texts
+    return next(place for place, shown in shuffled.items() if shown == text)
+
+
+def test_a_right_answer_that_came_back_for_another_title_is_a_guess():
+    env = make_lookup(interface=SHUFFLED)
+    task = task_of(env)
+    env.reset(options={"task": task})
+    replies, *_ = env.step(search(showing(task.gold)))
+    assert replies[0].content == task.gold
+    *_, info = env.step(Message("assistant", task.gold))
+    verdict = info["verdict"]
+    assert (verdict.passed, verdict.reward, verdict.guess) == (False, 0.0, True)
+    assert "shuffled" in verdict.explanation
+
+
+def test_a_shuffled_search_for_the_task_shows_another_name_and_that_name_is_wrong():
+    env = make_lookup(interface=SHUFFLED)
+    task = task_of(env)
+    env.reset(options={"task": task})
+    replies, *_ = env.step(search(task.prompt[2:]))
+    shown = replies[0].content
+    assert (len(shown), shown == task.gold) == (4, False)
+    *_, info = env.step(Message("assistant", shown))
+    assert (info["verdict"].passed, info["verdict"].guess) == (False, False)
+
+
+def test_a_shuffled_chain_can_be_followed_to_its_end():
+    env = make_lookup(difficulty=3, interface=SHUFFLED)
+    facts = world(0).facts
+    for index in range(20):
+        head, _, name = task_of(env, index).prompt.partition("/")
+        env.reset(options={"split": "train", "index": index})
+        for relation in head[2:]:
+            assert (name, relation) in facts
+            replies, *_ = env.step(search(f"{name}/{relation}"))
+            assert replies[0].content not in ("-", facts[name, relation])
+            name = replies[0].content
+
+
+def test_without_search_shuffled_information_changes_nothing():
+    env = make_lookup(interface={"tools": [], "information": "shuffled"})
+    assert verdict_of(env, Message("assistant", task_of(env).gold)).passed
 
 
 def test_a_wrong_answer_is_wrong_and_no_guess():

@@ -38,7 +38,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from reachgym.support.anytime import betting_lower, markov_lower
 from reachgym.support.counts import Floats, Ints
@@ -190,9 +189,9 @@ def importance_estimate(
 def round_sizes(draws: Sequence[int] | Ints) -> Ints:
     """Draws of each policy per round, so that rounds are many and few draws are left over.
 
-    Among half to all of the smallest number of draws, the number of rounds is the one that leaves
-    out the least share of any policy's draws, and the largest of these. Policies without draws
-    have none in a round.
+    There are as many rounds as the least drawn policy has draws, or fewer by up to a quarter where
+    that leaves out a smaller share of some policy's draws. Policies without draws have none in a
+    round.
 
     Raises:
         ValueError: nothing was drawn.
@@ -201,7 +200,7 @@ def round_sizes(draws: Sequence[int] | Ints) -> Ints:
     if not np.any(n > 0):
         raise ValueError("Rounds need draws of at least one policy, got none.")
     drawn = n[n > 0]
-    rounds = np.arange(drawn.min(), (drawn.min() - 1) // 2, -1)
+    rounds = np.arange(drawn.min(), (3 * drawn.min() - 1) // 4, -1)
     used = (rounds[:, None] * (drawn // rounds[:, None]) / drawn).min(axis=1)
     return n // int(rounds[used.argmax()])
 
@@ -227,7 +226,7 @@ def median_surprisal(estimates: Iterable[ImportanceEstimate]) -> MedianSurprisal
 def _log_terms(logprobs_S_M: Floats, weights: Ints, base: int) -> Floats:
     """Log of pi0 / sum_m weight_m pi_m; a policy of weight 0 is out of the sum."""
     used = weights > 0
-    mixture = special.logsumexp(logprobs_S_M[:, used] + np.log(weights[used]), axis=1)
+    mixture = np.logaddexp.reduce(logprobs_S_M[:, used] + np.log(weights[used]), axis=1)
     return np.asarray(logprobs_S_M[:, base] - mixture)
 
 
@@ -255,6 +254,6 @@ def _check_draws(successes: Successes, draws: Ints, base: int) -> None:
     place, most = successes.place_S, draws[successes.policy_S]
     if not np.all((place >= 0) & (place < most)):
         raise ValueError("A success's place lies below the number of its policy's draws.")
-    taken = np.unique(np.stack([successes.policy_S, place]), axis=1)
-    if taken.shape[1] != place.size:
+    across = place + (np.cumsum(draws) - draws)[successes.policy_S]
+    if np.unique(across).size != place.size:
         raise ValueError("Two successes claim the same place among a policy's draws.")

@@ -13,7 +13,7 @@ is set aside for the gap between `p_out` and `p_in`, as it is in `bounds.py` for
 
 The mixture is half an atom at 0 and half Beta(1/5, 1), nearly flat in log q. The atom makes a task
 that never succeeds cost at most log(2/alpha) / log(1/alpha) = 1.23 times the draws of a fixed n
-(4,413 draws against 3,738 at a budget of 64); the rest finds rare and common success alike, at
+(4,406 draws against 3,738 at a budget of 64); the rest finds rare and common success alike, at
 log 2 more than it would cost without the atom.
 
 Mean of non-negative terms. Against "the mean is m" the wealth is

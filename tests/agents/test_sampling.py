@@ -95,6 +95,10 @@ def test_of_equal_logits_the_lower_id_is_kept():
     assert log_distribution(LOGITS, Decoding(top_k=1)).exp().argmax() == 2
     flat = log_distribution(torch.zeros(1, 4), Decoding(top_p=0.5)).exp()
     assert flat.tolist() == [[0.5, 0.5, 0.0, 0.0]]
+    wide = torch.zeros(1, 5000)
+    wide[:, ::7] = 1.0
+    kept = log_distribution(wide, Decoding(top_k=800))[0].isfinite().nonzero()[:, 0].tolist()
+    assert kept == sorted(sorted(range(5000), key=lambda i: (i % 7 != 0, i))[:800])
 
 
 def test_truncation_that_keeps_all_changes_no_bit():

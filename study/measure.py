@@ -103,11 +103,15 @@ def measure(
         made = np.zeros(len(targets), dtype=np.int64)
         adding = np.array([target.draws.first for target in targets], dtype=np.int64)
         found: list[list[Tally]] = []
+        seeds: list[int] = []
         while adding.any():
             progress = _Progress(advance, int(made.sum()), _expected(targets, made, adding))
-            _play(lane, store, list(_attempts(families, targets, made, adding, looking)), progress)
+            attempts = list(_attempts(families, targets, made, adding, looking))
+            _play(lane, store, attempts, progress)
             made += adding
-            by_hash = tallies(store.summary())
+            seeds += [attempt.seed for attempt in attempts]
+            # A folder that is gone on with may hold draws that are not wanted yet.
+            by_hash = tallies(store.summary(), seeds)
             found.append([by_hash.get(target.task.hash, Tally()) for target in targets])
             adding = _wanted(targets, made, found[-1], looking)
         return {

@@ -63,6 +63,7 @@ class PolicyFactory:
             built,
             renderer,
             decoding=Decoding(variant.temperature, variant.top_p, variant.top_k),
+            constrained=variant.constrained,
             max_batch=self.max_batch,
             device=self.device,
         )

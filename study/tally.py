@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -33,8 +34,9 @@ class Tally:
     action_tokens: int = 0
 
 
-def tallies(summary: pa.Table) -> dict[str, Tally]:
-    """By task hash, from a store's summary."""
+def tallies(summary: pa.Table, seeds: Sequence[int]) -> dict[str, Tally]:
+    """By task hash, from the rows of a store's summary whose attempts have these seeds."""
+    summary = summary.filter(pc.is_in(summary["seed"], pa.array(seeds, summary["seed"].type)))
     ended = pa.array(["answered", "failed"])
     columns = {
         "n": pc.is_valid(summary["passed"]),

@@ -6,12 +6,30 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import ValidationError
 
 from reachgym.envs.errors import StoreError
-from reachgym.study.report import charts
+from reachgym.study.report import (
+    contrasts,
+    curves,
+    doubts,
+    energy,
+    exposure,
+    looks,
+    surprisal,
+)
+from reachgym.study.report.consistency import fault
+from reachgym.study.report.figure import (
+    Figured,
+    arm_legend,
+    compared_interface,
+    family_legend,
+    groups_of,
+    line_legend,
+)
+from reachgym.study.report.table import cell
 from reachgym.study.report.text import number, one_line, share, visible
 from reachgym.study.results import (
     SCHEMA_VERSION,
@@ -54,46 +72,18 @@ def read_results(path: Path) -> Results:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"
         raise _foreign(path, f"{where}: {first['msg']}") from None
-    fault = _fault(results)
-    if fault is not None:
-        raise _foreign(path, fault)
+    found = fault(results)
+    if found is not None:
+        raise _foreign(path, found)
     return results
 
 
-def _foreign(path: Path, fault: str) -> StoreError:
-    # The fault may quote a foreign file.
+def _foreign(path: Path, why: str) -> StoreError:
+    # It may quote a foreign file.
     return StoreError(
-        f"{path} is not a results.json of schema version {SCHEMA_VERSION} ({one_line(fault)}); "
+        f"{path} is not a results.json of schema version {SCHEMA_VERSION} ({one_line(why)}); "
         "run the study again with this version"
     )
-
-
-def _fault(results: Results) -> str | None:
-    """What the schema cannot say: that the parts of a study speak of the same things."""
-    if results.schema_version != SCHEMA_VERSION:
-        return f"schema_version: {results.schema_version}"
-    budgets = results.setting.sample_budgets
-    headlines = [budget.attempts for budget in budgets if budget.headline]
-    if len(headlines) != 1:
-        return f"setting.sample_budgets: {len(headlines)} headline budgets where one is needed"
-    if not all(0 < budget.p_in <= 1 for budget in budgets):
-        return "setting.sample_budgets: p_in is no probability above zero"
-    if not results.setting.interfaces:
-        return "setting.interfaces: none"
-    if not all(headlines[0] in m.labels for m in results.measurements):
-        return f"measurements: a task without a label at B={headlines[0]}"
-    known = {policy.name for policy in results.setting.policies}
-    parts = (
-        results.measurements,
-        results.pass_at_k,
-        results.flows,
-        results.verdicts,
-        results.consumption,
-        results.curves,
-        results.trajectories,
-    )
-    foreign = sorted({row.policy for part in parts for row in part} - known)
-    return f"setting.policies: no policy {foreign[0]!r}" if foreign else None
 
 
 def write_report(results: Results, path: Path) -> None:
@@ -106,36 +96,92 @@ def write_report(results: Results, path: Path) -> None:
 def render(results: Results) -> str:
     """The page as text; equal results give equal text."""
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(lambda name: (_TEMPLATES / name).read_text("utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters |= {"visible": visible, "number": number, "share": share}
-    template = environment.from_string((_TEMPLATES / "page.html.j2").read_text("utf-8"))
-    arms = [policy for policy in results.setting.policies if not policy.is_base]
-    return template.render(
-        results=results,
-        setting=results.setting,
-        style=Markup((_TEMPLATES / "style.css").read_text("utf-8")),
-        arms=arms,
-        labels={policy.name: policy.label for policy in results.setting.policies},
-        headline=next(b for b in results.setting.sample_budgets if b.headline),
-        compared=charts.compared_interface(results),
-        overall={v.policy: v for v in results.verdicts if v.family == OVER_ALL_FAMILIES},
-        by_family=_verdicts_by_family(results),
-        answer=_answer(results),
-        flows=flow_totals(results.flows),
-        flow_sum=flow_sum,
-        signed=_signed,
-        changes=CHANGES,
-        consumption=_means(results.consumption),
-        measured=_measured(results.measurements),
-        pass_figures=[charts.pass_at_k(results, family) for family in results.setting.families],
-        map_figures=[charts.surprisal_map(results, arm) for arm in arms],
-        curve_figures=[c for arm in arms if (c := charts.training_curve(results, arm))],
-        policy_legend=charts.policy_legend(results),
-        map_legend=charts.family_legend(results, "map"),
-        curve_legend=charts.family_legend(results, "curve"),
-        raw=Markup,
-    )
+    environment.filters |= {"visible": visible, "number": number, "share": share, "cell": cell}
+    template = environment.get_template("page.html.j2")
+    return template.render(_shared(results) | _figures(results) | _tables(results))
+
+
+def _shared(results: Results) -> dict[str, object]:
+    """What several sections of the page need."""
+    flows, by_family = flow_totals(results.flows), _verdicts_by_family(results)
+    return {
+        "results": results,
+        "setting": results.setting,
+        "style": Markup((_TEMPLATES / "style.css").read_text("utf-8")),
+        "groups": groups_of(results),
+        "labels": {policy.name: policy.label for policy in results.setting.policies},
+        "headline": next(b for b in results.setting.sample_budgets if b.headline),
+        "compared": compared_interface(results),
+        "overall": {v.policy: v for v in results.verdicts if v.family == OVER_ALL_FAMILIES},
+        "by_family": by_family,
+        "answer": _answer(results),
+        "judged_pairs": sum(len(by_family.get(arm.name, [])) for arm in groups_of(results)[0].arms),
+        "flows": flows,
+        "flow_sum": flow_sum,
+        "signed": _signed,
+        "changes": CHANGES,
+        "consumption": _means(results.consumption),
+        "measured": _measured(results.measurements),
+        "exposures": exposure.by_exposure(results, flows),
+    }
+
+
+def _figures(results: Results) -> dict[str, object]:
+    """Every figure that is drawn once for each base, and the legends beside them."""
+    groups, families = groups_of(results), results.setting.families
+    drawn: dict[str, list[list[Figured]]] = {
+        "pass_figures": [[curves.pass_at_k(results, g, f) for f in families] for g in groups],
+        "map_figures": [
+            [surprisal.surprisal_map(results, g, arm) for arm in g.arms] for g in groups
+        ],
+        "curve_figures": [
+            [c for arm in g.arms if (c := curves.training_curve(results, arm))] for g in groups
+        ],
+        "discovery_figures": [
+            [d for f in families if (d := curves.discovery(results, g, f))] for g in groups
+        ],
+        "energy_figures": [
+            [e for f in families if (e := energy.frontier(results, g, f))] for g in groups
+        ],
+    }
+    legends = {
+        "pass_legends": [line_legend(g, "pass") for g in groups],
+        "discovery_legends": [line_legend(g, "discovery")[1:] for g in groups],
+        "energy_legends": [arm_legend(g, "energy") for g in groups],
+    }
+    return {
+        **drawn,
+        **legends,
+        "map_legend": [*family_legend(results, "map"), *surprisal.estimated_key(results)],
+        "curve_legend": family_legend(results, "curve"),
+        "exposure_legend": family_legend(results, "exposure"),
+    }
+
+
+def _tables(results: Results) -> dict[str, object]:
+    """Further looks, contrasts and everything that stands as a table alone."""
+    doubting = {
+        "estimates": doubts.estimates(results),
+        "dynamics": doubts.dynamics(results),
+        "crossings": doubts.crossings(results),
+        "covers": doubts.covers(results),
+        "compute_matched": doubts.compute_matched(results),
+        "compositions": doubts.compositions(results),
+        "economies": doubts.economies(results),
+    }
+    return {
+        "further_looks": looks.further_looks(results),
+        "elicitations": looks.elicitations(results),
+        "forest": contrasts.forest(results),
+        "contrast_table": contrasts.by_family(results),
+        "doubting": {name: table for name, table in doubting.items() if table.rows},
+    }
 
 
 def flow_totals(flows: Sequence[SupportFlow]) -> dict[tuple[str, str], dict[str, int]]:
@@ -171,14 +217,13 @@ def _verdicts_by_family(results: Results) -> dict[str, list[ArmVerdict]]:
 
 
 def _answer(results: Results) -> dict[VerdictName, dict[str, list[str]]]:
-    """Per kind of verdict, every arm that it fits with the families on which it does."""
+    """Per kind of verdict, arms of the first base that it fits, with the families."""
     answer: dict[VerdictName, dict[str, list[str]]] = {name: {} for name in VERDICTS}
-    labels = {policy.name: policy.label for policy in results.setting.policies}
     grouped = _verdicts_by_family(results)
-    for policy in results.setting.policies:
+    for policy in groups_of(results)[0].arms:
         for verdict in grouped.get(policy.name, []):
             for name in verdict.verdicts:
-                answer[name].setdefault(labels[policy.name], []).append(verdict.family)
+                answer[name].setdefault(policy.label, []).append(verdict.family)
     return answer
 
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 # Told apart with every common colour vision and at least 3:1 against white paper; lines differ in
 # dashes and points in shape as well. The first is the base's.
 _COLOURS = ("#000000", "#0072B2", "#D55E00", "#00805E", "#AA4499", "#8C6D31", "#3D8FC4", "#77760A")
+_NEUTRAL = "#566170"
 _MARKERS = "osD^vPX*"
 _DASHES = ("-", "--", "-.", ":", (0, (6, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (9, 2)))
 _STYLE: dict[Any, Any] = {
@@ -42,8 +43,9 @@ def panel(width_in: float = 3.6, height_in: float = 2.8) -> tuple[Figure, Axes]:
 
 
 def line_look(index: int) -> dict[str, Any]:
-    """Colour and dashes of policy `index`, the base being 0."""
-    return {"color": _COLOURS[index % len(_COLOURS)], "linestyle": _DASHES[index % len(_DASHES)]}
+    """Colour and dashes of policy `index`, the base being 0; the pairs of 57 are distinct."""
+    colour = _COLOURS[1 + (index - 1) % (len(_COLOURS) - 1)] if index else _COLOURS[0]
+    return {"color": colour, "linestyle": _DASHES[index % len(_DASHES)]}
 
 
 def marker_look(index: int) -> dict[str, Any]:
@@ -54,12 +56,12 @@ def marker_look(index: int) -> dict[str, Any]:
     }
 
 
-def line_swatch(index: int) -> str:
-    """The line that stands for policy `index` in a legend."""
+def line_swatch(index: int, legend: str) -> str:
+    """The line that stands for policy `index` in the legend of that name."""
     figure, axes = panel(0.42, 0.2)
     axes.axis("off")
     axes.plot([0, 1], [0, 0], linewidth=2, **line_look(index))
-    return svg_text(figure, f"line-{index}")
+    return svg_text(figure, f"{legend}-line-{index}")
 
 
 def marker_swatch(index: int, legend: str) -> str:
@@ -68,6 +70,16 @@ def marker_swatch(index: int, legend: str) -> str:
     axes.axis("off")
     axes.plot([0], [0], markersize=6, **marker_look(index))
     return svg_text(figure, f"{legend}-marker-{index}")
+
+
+def estimated_swatch(legend: str) -> str:
+    """The hollow marker with a whisker that stands for an estimate in the legend of that name."""
+    figure, axes = panel(0.42, 0.2)
+    axes.axis("off")
+    axes.plot([0, 1], [0, 0], linewidth=1.2, color=_NEUTRAL)
+    axes.plot([0], [0], "o", markersize=5.5, color=_NEUTRAL, markerfacecolor="white")
+    axes.set_xlim(-0.5, 1.1)
+    return svg_text(figure, f"{legend}-estimated")
 
 
 def svg_text(figure: Figure, name: str) -> str:

@@ -33,4 +33,4 @@ def number(value: float) -> str:
 
 def share(value: float) -> str:
     """A probability: three decimals, or two digits where that would be zero."""
-    return f"{value:.3f}" if value >= _SMALL or value == 0 else f"{value:.1e}"
+    return f"{value:.3f}" if abs(value) >= _SMALL or value == 0 else f"{value:.1e}"

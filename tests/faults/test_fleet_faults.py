@@ -15,6 +15,8 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
+from reachgym.agents.protocol import TokenSequence
+from reachgym.envs.errors import InfrastructureError
 from reachgym.rollout.fleet import Fleet, connect, disconnect
 
 WORLDS = Path(__file__).parents[1] / "rollout" / "worlds"
@@ -88,3 +90,23 @@ def test_an_attempt_that_kills_every_worker_is_given_up_alone(world, cluster):
     dead = next(row for row in played if row.failure is not None)
     assert (dead.verdict.reward, dead.stop_reason) == (None, "failed")
     assert "every worker that played it died" in dead.failure.message
+
+
+def sequences(n: int) -> list[TokenSequence]:
+    return [TokenSequence(np.array([i], np.int32), np.array([True])) for i in range(n)]
+
+
+def test_what_a_dying_worker_was_scoring_is_scored_by_another(cluster, world, tmp_path):
+    deadly = partial(world.Deadly, 700, tmp_path / "once")
+    with Fleet(deadly, workers=2, slots=4, num_cpus=0.5) as fleet:
+        scores = fleet.score(sequences(2000))
+    assert [float(score[0]) for score in scores] == [-float(i) for i in range(2000)]
+    assert (tmp_path / "once").exists()
+
+
+def test_sequences_that_kill_every_worker_are_an_error_that_says_so(cluster, world):
+    with (
+        Fleet(partial(world.Deadly, 0), workers=1, slots=4, num_cpus=0.5) as fleet,
+        pytest.raises(InfrastructureError, match="3 workers died while scoring the same 5"),
+    ):
+        fleet.score(sequences(5))

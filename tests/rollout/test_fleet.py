@@ -10,7 +10,7 @@ import pytest
 import ray
 from echo_world import SeededAgent, Weightless, attempts
 
-from reachgym.agents.protocol import Completion
+from reachgym.agents.protocol import Completion, TokenSequence
 from reachgym.envs.errors import ConfigError, InputError
 from reachgym.envs.registration import EnvRef
 from reachgym.envs.types import Message
@@ -113,3 +113,25 @@ def test_what_the_factory_raises_is_raised(cluster):
 
     with pytest.raises(ZeroDivisionError, match="no such model"):
         Fleet(factory, workers=1, slots=1)
+
+
+def sequences(n: int) -> list[TokenSequence]:
+    return [
+        TokenSequence(np.array([1, i, 2], np.int32), np.array([False, True, True]))
+        for i in range(n)
+    ]
+
+
+def test_scores_come_back_in_order_from_all_workers(fleet):
+    asked = sequences(1300)
+    scores = fleet.score(asked)
+    assert [score.tolist() for score in scores] == [[-float(i), -2.0] for i in range(1300)]
+    assert fleet.score([]) == []
+
+
+def test_agents_that_score_nothing_say_so(cluster):
+    with (
+        Fleet(Weightless, workers=1, slots=1, num_cpus=0.5) as closed,
+        pytest.raises(InputError, match=r"Weightless scores nothing; .* score\(sequences\)"),
+    ):
+        closed.score(sequences(1))

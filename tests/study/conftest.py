@@ -19,6 +19,9 @@ pretraining:
   steps: 5
   batch: 4
   learner: {minibatch: 4}
+bases:
+  base: {}
+  unexposed: {label: unexposed, description: never shown a tool, mix: {lookup_exposure: 0.0}}
 interfaces:
   tools: {description: both tools, tools: [search, python]}
   no_tools: {description: none}
@@ -29,7 +32,7 @@ families:
     kwargs: {difficulty: 1}
     description: one fact
     train: true
-    base_draws: 4
+    base_draws: 8
     arm_draws: 4
   compose-2:
     env: reachgym/Compose-v0
@@ -58,7 +61,39 @@ arms:
     prompts: 2
     attempts: 4
     learner: {}
-measurement: {sample_budgets: [1, 2], headline: 2, tasks: 2, first_draws: 4, bootstrap: 50}
+    bases: [base, unexposed]
+  yoked:
+    kind: yoked
+    label: yoked
+    description: shown what RL solved
+    interface: tools
+    to: rl
+    learner: {}
+    control_for: [rl]
+measurement:
+  sample_budgets: [1, 2]
+  headline: 2
+  tasks: 2
+  first_draws: 4
+  scored_draws: 2
+  bootstrap: 50
+evaluations:
+  elsewhere:
+    label: another world
+    description: with facts that no arm has met
+    of: all
+    interface: tools
+    attempts: 4
+    world_seed: 99
+  cool:
+    label: base, cooler
+    description: at a temperature of a half, shown an example
+    of: base
+    interface: tools
+    attempts: 4
+    variant: {temperature: 0.5, few_shot: [compose-2]}
+contrasts:
+  interaction: {kind: difference, label: RL less yoked, arm: rl, control: yoked}
 resources: {lanes: 1, slots: 16}
 """
 

@@ -178,8 +178,8 @@ env = "reachgym/Lookup-v0"
 kwargs = {difficulty = 1}
 description = "one fact"
 train = true
-base_draws = 64
-arm_draws = 64
+base_draws = 96
+arm_draws = 96
 [arms]
 """
 

@@ -106,6 +106,9 @@ class SeededAgent:
     def load_weights(self, state, version: int) -> None:
         self.version = version + int(np.sum(state["w"]))
 
+    def score(self, sequences) -> list[np.ndarray]:
+        return [-sequence.ids[sequence.mask].astype(np.float32) for sequence in sequences]
+
     def _turn(self, conversation, seed: int) -> Completion:
         if seed % 3 and len(conversation.exchanges) < 4:
             return call(self._tool, tokens=seed % 5, prompt=2, policy_version=self.version)
@@ -130,6 +133,15 @@ class Deadly(SeededAgent):
                 self._once.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
         return super().act(conversations, tools, limits, seeds)
+
+    def score(self, sequences) -> list[np.ndarray]:
+        if any(self._victim in sequence.ids for sequence in sequences):
+            if self._once is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            elif not self._once.exists():
+                self._once.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().score(sequences)
 
 
 class Weightless(ScriptedAgent):

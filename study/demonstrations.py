@@ -24,8 +24,10 @@ def demonstrations(
 ) -> list[Sample]:
     """Demonstrations of training tasks, `arm.demonstrations` for each training family.
 
+    Traces leave out families that the interface does not let the oracle solve.
+
     Raises:
-        ConfigError: A trace was asked for and the oracle did not solve its task.
+        ConfigError: The oracle solves no training family, or some tasks of one and not all.
     """
     interface = config.interfaces[arm.interface]
     shown: list[Sample] = []
@@ -35,6 +37,11 @@ def demonstrations(
             shown += _answers(families, family, interface, arm.demonstrations, rng, renderer)
         else:
             shown += _traces(families, family, interface, arm.demonstrations, rng, renderer)
+    if not shown:
+        raise ConfigError(
+            f"interface '{arm.interface}' lets the oracle solve no training family: there are no "
+            "traces to show; offer the tools, and the information, that the tasks need"
+        )
     return shown
 
 
@@ -71,12 +78,13 @@ def _traces(
     ]
     # They end in any order; what is shown must not depend on which tool was quicker.
     played = {t.key: t for t in run_attempts(oracle_agent(ref.id), attempts, slots=_SLOTS)}
-    samples = []
-    for trajectory in (played[attempt.key] for attempt in attempts):
-        if not trajectory.verdict.passed:
-            raise ConfigError(
-                f"the oracle of {family} did not solve {trajectory.task_id} "
-                f"({trajectory.verdict.explanation}); traces need an interface that lets it"
-            )
-        samples.append(sample_of_trace(renderer, trajectory, tools))
-    return samples
+    ordered = [played[attempt.key] for attempt in attempts]
+    failed = [trajectory for trajectory in ordered if not trajectory.verdict.passed]
+    if len(failed) == len(ordered):
+        return []
+    if failed:
+        raise ConfigError(
+            f"the oracle of {family} did not solve {failed[0].task_id} "
+            f"({failed[0].verdict.explanation}) but others; a trace of every task is needed"
+        )
+    return [sample_of_trace(renderer, trajectory, tools) for trajectory in ordered]

@@ -216,7 +216,9 @@ class ImportanceEstimate(_Record):
     routes: int = Field(description="distinct token sequences among the successes")
     ess: float = Field(description="effective number of successes")
     largest_share: float = Field(description="of one success in the estimate")
-    pareto_k: float | None = Field(description="shape of the weights' tail; null: too few, or all alike")
+    pareto_k: float | None = Field(
+        description="shape of the weights' tail; null: too few of them, or all alike"
+    )
     agrees: bool | None = Field(description="with the direct interval; null: too few successes")
     failed: list[str] = Field(description="diagnostics that failed; an empty list proves nothing")
 

@@ -104,7 +104,9 @@ def render(results: Results) -> str:
     )
     environment.filters |= {"visible": visible, "number": number, "share": share, "cell": cell}
     template = environment.get_template("page.html.j2")
-    return template.render(_shared(results) | _figures(results) | _tables(results))
+    return template.render(
+        _shared(results) | _figures(results) | _legends(results) | _tables(results)
+    )
 
 
 def _shared(results: Results) -> dict[str, object]:
@@ -133,7 +135,7 @@ def _shared(results: Results) -> dict[str, object]:
 
 
 def _figures(results: Results) -> dict[str, object]:
-    """Every figure that is drawn once for each base, and the legends beside them."""
+    """Every figure that is drawn once for each base."""
     groups, families = groups_of(results), results.setting.families
     drawn: dict[str, list[list[Figured]]] = {
         "pass_figures": [[curves.pass_at_k(results, g, f) for f in families] for g in groups],
@@ -150,17 +152,26 @@ def _figures(results: Results) -> dict[str, object]:
             [e for f in families if (e := energy.frontier(results, g, f))] for g in groups
         ],
     }
-    legends = {
-        "pass_legends": [line_legend(g, "pass") for g in groups],
-        "discovery_legends": [line_legend(g, "discovery")[1:] for g in groups],
-        "energy_legends": [arm_legend(g, "energy") for g in groups],
-    }
+    return {**drawn, "exposure_legend": family_legend(results, "exposure")}
+
+
+def _legends(results: Results) -> dict[str, object]:
+    """What stands beside the figures of each base."""
+    groups = groups_of(results)
+    known = {policy.name for policy in results.setting.policies}
+    found = {point.policy for point in results.discoveries}
     return {
-        **drawn,
-        **legends,
-        "map_legend": [*family_legend(results, "map"), *surprisal.estimated_key(results)],
-        "curve_legend": family_legend(results, "curve"),
-        "exposure_legend": family_legend(results, "exposure"),
+        "pass_legends": [line_legend(g, "pass", known) for g in groups],
+        "discovery_legends": [line_legend(g, "discovery", found) for g in groups],
+        "energy_legends": [arm_legend(g, "energy") for g in groups],
+        "map_legends": [
+            [
+                *family_legend(results, f"map-{g.place}"),
+                *surprisal.estimated_key(results, f"map-{g.place}"),
+            ]
+            for g in groups
+        ],
+        "curve_legends": [family_legend(results, f"curve-{g.place}") for g in groups],
     }
 
 

@@ -60,21 +60,44 @@ def pass_at_k_curve(
     rows = _some(counts)
     n = np.array([row.n for row in rows], dtype=np.int64)
     c = np.array([row.c for row in rows], dtype=np.int64)
-    picked, shares = _resample(rows, replicates, rng)
-    redrawn = rng.binomial(n[picked], (c / np.maximum(n, 1))[picked])
-    pairs, where = np.unique(
-        np.stack([n[picked].ravel(), redrawn.ravel()]), axis=1, return_inverse=True
-    )
     weights = _weights(rows)
+    estimates = [float(pass_at_k(n, c, k) @ weights) for k in ks]
+    bands = np.quantile(_means(rows, n, c, ks, replicates, rng), [alpha / 2, 1 - alpha / 2], axis=1)
+    tasks = len({(row.family, row.task) for row in rows})
     curve = []
-    for k in ks:
-        estimate = float(pass_at_k(n, c, k) @ weights)
-        values = pass_at_k(pairs[0], pairs[1], k)[where].reshape(redrawn.shape)
-        low, high = np.quantile((values * shares).sum(axis=1), [alpha / 2, 1 - alpha / 2])
-        low, high = _open_sides(n, c, k, alpha, (float(low), float(high)))
-        tasks = len({(row.family, row.task) for row in rows})
-        curve.append(CurvePoint(k, Estimate(estimate, low, high, tasks), int(n.min())))
+    for k, estimate, low, high in zip(ks, estimates, *bands, strict=True):
+        band = _open_sides(n, c, k, alpha, (float(low), float(high)))
+        curve.append(CurvePoint(k, Estimate(estimate, *band, tasks), int(n.min())))
     return curve
+
+
+def _means(
+    rows: Sequence[TaskCounts],
+    n: Ints,
+    c: Ints,
+    ks: Sequence[int],
+    replicates: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """Mean pass@k of every replicate, (K, R); values are looked up by (n, c)."""
+    kinds, kind = np.unique(n, return_inverse=True)
+    start = np.cumsum(kinds + 1) - (kinds + 1)
+    every_n = np.repeat(kinds, kinds + 1)
+    every_c = np.arange(every_n.size) - np.repeat(start, kinds + 1)
+    tables = [pass_at_k(every_n, every_c, k) for k in ks]
+    rates = c / np.maximum(n, 1)
+    means = []
+    for size in _together(replicates, len(rows)):
+        picked, shares = _resample(rows, size, rng)
+        redrawn = start[kind[picked]] + rng.binomial(n[picked], rates[picked])
+        means.append([(table[redrawn] * shares).sum(axis=1) for table in tables])
+    return np.concatenate(means, axis=1)
+
+
+def _together(replicates: int, rows: int) -> list[int]:
+    """Replicates in parts that keep memory bounded."""
+    part = max(1, 2**22 // rows)
+    return [min(part, replicates - at) for at in range(0, replicates, part)]
 
 
 def share_band(
@@ -96,10 +119,12 @@ def share_band(
     Raises:
         ValueError: No records, or not one value per record.
     """
-    rows = _some(counts)
+    given = list(counts)
     numbers = np.asarray(values, dtype=float)
-    if numbers.shape != (len(rows),):
-        raise ValueError(f"{len(rows)} records need one value each, got shape {numbers.shape}.")
+    if numbers.shape != (len(given),):
+        raise ValueError(f"{len(given)} records need one value each, got shape {numbers.shape}.")
+    numbers = numbers[sorted(range(len(given)), key=lambda at: _place(given[at]))]
+    rows = _some(given)
     weights = _weights(rows)
     picked, shares = _resample(rows, replicates, rng)
     means = (numbers[picked] * shares).sum(axis=1)
@@ -109,10 +134,14 @@ def share_band(
 
 
 def _some(counts: Iterable[TaskCounts]) -> list[TaskCounts]:
-    rows = sorted(counts, key=lambda row: (row.seed, row.family))
+    rows = sorted(counts, key=_place)
     if not rows:
         raise ValueError("A bootstrap needs at least one record of counts, got none.")
     return rows
+
+
+def _place(row: TaskCounts) -> tuple[int, str]:
+    return row.seed, row.family
 
 
 def _blocks(rows: Sequence[TaskCounts]) -> tuple[Ints, Ints, Ints]:

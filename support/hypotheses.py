@@ -117,10 +117,24 @@ def _mixture_at_most(points: Floats, counts: Floats, threshold: float) -> float:
     a = points - threshold
     if a[0] >= 0 or a[-1] <= 0:
         return 1.0 if a[-1] <= 0 else 0.0
-    largest = float(np.abs(a).max())
-    ends = math.log(_TAIL / (counts @ np.abs(a))), math.log(1 / (_TAIL * largest))
-    au = a * np.exp(np.arange(ends[0], ends[1], _STEP))[:, None]
+    # Below `least` the integrand is (counts @ a) u to third order, and its sum geometric.
+    least = math.log(_TAIL) / 3 - math.log(counts @ np.abs(a))
+    au = a * np.exp(np.arange(least, _negligible_from(a, counts), _STEP))[:, None]
     angle = np.arctan(au) @ counts
     log_modulus = np.log1p(au * au) @ counts / 2
-    integral = float((np.sin(angle) * np.exp(-log_modulus)).sum()) * _STEP
+    below = float(counts @ a) * math.exp(least) / math.expm1(_STEP)
+    integral = (float((np.sin(angle) * np.exp(-log_modulus)).sum()) + below) * _STEP
     return min(1.0, max(0.0, 0.5 - integral / math.pi))
+
+
+def _negligible_from(a: Floats, counts: Floats) -> float:
+    """Log of a u from which on the integrand's tail is below `_TAIL`.
+
+    With one value the modulus falls as 1/u, so that the tail beyond u is about the modulus there.
+    """
+    below, above = -math.log(float(np.abs(a).max())), math.log(1 / (_TAIL * float(np.abs(a).max())))
+    while above - below > 1.0:
+        middle = (below + above) / 2
+        falls = float(np.log1p(np.square(a * math.exp(middle))) @ counts) / 2
+        below, above = (below, middle) if falls > -math.log(_TAIL) else (middle, above)
+    return above

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -117,6 +118,7 @@ def witnessable(chance: ArrayLike, attempts: int) -> Flags:
     return np.asarray(attempts * np.asarray(chance, dtype=float) <= MOST_CHANCE_SUCCESSES)
 
 
+@lru_cache(maxsize=2**16)
 def further_draws(
     n: int,
     c: int,

@@ -115,7 +115,8 @@ def judge(arms: Sequence[ArmEvidence], base: Sequence[TaskCounts], rules: Rules)
             fewer than B draws.
     """
     floors = _noise_floors(base, rules)
-    verdicts = _judge(arms, base, floors, rules)
+    groups = _groups(arms, base, floors, rules)
+    verdicts = [verdict for group in groups for verdict in _verdicts(group, rules)]
     if all(Claim.INCONCLUSIVE not in verdict.claims for verdict in verdicts):
         return verdicts
     later_base, base_draws = _projected(base, rules)
@@ -124,19 +125,21 @@ def judge(arms: Sequence[ArmEvidence], base: Sequence[TaskCounts], rules: Rules)
         counts, made = _projected(arm.counts, rules)
         later.append(replace(arm, counts=counts))
         draws[arm.policy] = {family: made[family] + base_draws[family] for family in made}
-    decided = _judge(later, later_base, floors, rules)
+    later_groups = _groups(later, later_base, floors, rules)
+    decided = [claims for group in later_groups for claims in _claims(group, rules)]
     return [
         _with_further_draws(verdict, then, draws[verdict.policy])
         for verdict, then in zip(verdicts, decided, strict=True)
     ]
 
 
-def _judge(
+def _groups(
     arms: Sequence[ArmEvidence],
     base: Sequence[TaskCounts],
     floors: Mapping[str, float],
     rules: Rules,
-) -> list[Verdict]:
+) -> list[list[tuple[str, Cell]]]:
+    """Every arm's cell, grouped by family, then those over all families."""
     families = list(dict.fromkeys(row.family for arm in arms for row in arm.counts))
     by_family: dict[str, list[tuple[str, Cell]]] = {family: [] for family in families}
     pooled = []
@@ -150,28 +153,42 @@ def _judge(
         counted = [cell for cell in cells if cell.tasks]
         if len(counted) > 1:
             pooled.append((arm.policy, pooled_cell(counted)))
-    groups = [*by_family.values(), pooled]
-    return [verdict for group in groups for verdict in _verdicts(group, rules)]
+    return [*by_family.values(), pooled]
 
 
 def _verdicts(group: Sequence[tuple[str, Cell]], rules: Rules) -> list[Verdict]:
-    """The verdicts of all arms on the same family, corrected over the arms."""
+    """The verdicts of all arms on the same family."""
+    corrected = _p_values(group, rules)
+    return [
+        _verdict(policy, cell, p_values, rules)
+        for (policy, cell), p_values in zip(group, corrected, strict=True)
+    ]
+
+
+def _claims(group: Sequence[tuple[str, Cell]], rules: Rules) -> list[tuple[Claim, ...]]:
+    """What holds of each arm on the same family."""
+    return [_made(p_values, rules) for p_values in _p_values(group, rules)]
+
+
+def _p_values(group: Sequence[tuple[str, Cell]], rules: Rules) -> list[dict[Claim, float]]:
+    """Each arm's p-values by claim, corrected over the arms."""
     cells = [cell for _, cell in group]
     corrected = {
         claim: tests.holm([test(cell, rules) for cell in cells]) for claim, test in _TESTS.items()
     }
-    return [
-        _verdict(policy, cell, {claim: p[index] for claim, p in corrected.items()}, rules)
-        for index, (policy, cell) in enumerate(group)
-    ]
+    return [{claim: p[index] for claim, p in corrected.items()} for index in range(len(cells))]
+
+
+def _made(p_values: Mapping[Claim, float], rules: Rules) -> tuple[Claim, ...]:
+    claims = tuple(claim for claim, p in p_values.items() if p <= rules.alpha)
+    return claims or (Claim.INCONCLUSIVE,)
 
 
 def _verdict(policy: str, cell: Cell, p_values: Mapping[Claim, float], rules: Rules) -> Verdict:
-    claims = tuple(claim for claim, p in p_values.items() if p <= rules.alpha)
     return Verdict(
         policy=policy,
         rules=rules,
-        claims=claims or (Claim.INCONCLUSIVE,),
+        claims=_made(p_values, rules),
         p_values=p_values,
         created_share=_share(cell.created, cell.maybe_created, rules.alpha),
         lost_share=_share(cell.lost, cell.maybe_lost, rules.alpha),
@@ -277,10 +294,12 @@ def _missing(row: TaskCounts, rules: Rules) -> int:
     return missing or 0
 
 
-def _with_further_draws(verdict: Verdict, then: Verdict, draws: Mapping[str, int]) -> Verdict:
+def _with_further_draws(
+    verdict: Verdict, then: tuple[Claim, ...], draws: Mapping[str, int]
+) -> Verdict:
     """The verdict with the draws that would decide it, where they would."""
     made = sum(draws.values()) if verdict.family == ALL_FAMILIES else draws[verdict.family]
     inconclusive = Claim.INCONCLUSIVE in verdict.claims
-    if not inconclusive or Claim.INCONCLUSIVE in then.claims or not made:
+    if not inconclusive or Claim.INCONCLUSIVE in then or not made:
         return verdict
     return replace(verdict, further_draws=made)

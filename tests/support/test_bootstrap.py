@@ -117,3 +117,17 @@ def test_wrong_input_is_an_error():
         share_band(rows([[[1, 2]]]), [1.0], rng)
     with pytest.raises(ValueError, match=r"n=50, c=1, k=51"):
         pass_at_k_curve(rows([[[1]]]), [51], rng)
+
+
+def test_a_share_does_not_depend_on_the_order_of_its_records():
+    rows = [
+        TaskCounts("rl", seed, family, f"t{task}", 10, 5)
+        for seed in (1, 0)
+        for family, tasks in (("many", 7), ("one", 1))
+        for task in range(tasks)
+    ]
+    values = [float(row.family == "one") for row in rows]
+    found = share_band(rows, values, np.random.default_rng(0), 50)
+    assert found.estimate == pytest.approx(0.5)
+    backwards = share_band(rows[::-1], values[::-1], np.random.default_rng(0), 50)
+    assert backwards == found

@@ -22,7 +22,6 @@ from reachgym.study.report import (
 )
 from reachgym.study.report.consistency import fault
 from reachgym.study.report.figure import (
-    Figured,
     arm_legend,
     compared_interface,
     family_legend,
@@ -137,22 +136,17 @@ def _shared(results: Results) -> dict[str, object]:
 def _figures(results: Results) -> dict[str, object]:
     """Every figure that is drawn once for each base."""
     groups, families = groups_of(results), results.setting.families
-    drawn: dict[str, list[list[Figured]]] = {
+    drawn = {
         "pass_figures": [[curves.pass_at_k(results, g, f) for f in families] for g in groups],
-        "map_figures": [
-            [surprisal.surprisal_map(results, g, arm) for arm in g.arms] for g in groups
-        ],
-        "curve_figures": [
-            [c for arm in g.arms if (c := curves.training_curve(results, arm))] for g in groups
-        ],
-        "discovery_figures": [
-            [d for f in families if (d := curves.discovery(results, g, f))] for g in groups
-        ],
-        "energy_figures": [
-            [e for f in families if (e := energy.frontier(results, g, f))] for g in groups
-        ],
+        "map_figures": [[surprisal.surprisal_map(results, g, a) for a in g.arms] for g in groups],
+        "curve_figures": [[curves.training_curve(results, a) for a in g.arms] for g in groups],
+        "discovery_figures": [[curves.discovery(results, g, f) for f in families] for g in groups],
+        "energy_figures": [[energy.frontier(results, g, f) for f in families] for g in groups],
     }
-    return {**drawn, "exposure_legend": family_legend(results, "exposure")}
+    return {
+        **{name: [[*filter(None, own)] for own in found] for name, found in drawn.items()},
+        "exposure_legend": family_legend(results, "exposure"),
+    }
 
 
 def _legends(results: Results) -> dict[str, object]:

@@ -10,8 +10,9 @@ from reachgym.study.results import Results
 # Test modules are imported from their files; what several share lies in a folder of its own.
 sys.path.insert(0, str(Path(__file__).parent / "crafted"))
 
+from crafted_attempts import HOSTILE
 from crafted_looks import further
-from crafted_study import HOSTILE, core
+from crafted_study import core
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +37,5 @@ def _of_policies(results, kept):
     data["setting"]["policies"] = [p for p in data["setting"]["policies"] if p["name"] in kept]
     for name, rows in data.items():
         if isinstance(rows, list) and name != "notes":
-            data[name] = [
-                row for row in rows if {row.get("policy"), row.get("base")} & {*kept, None}
-            ]
+            data[name] = [r for r in rows if r.get("policy", r.get("base", "base")) in kept]
     return Results.model_validate(data)

@@ -1,14 +1,24 @@
 """The page: drawn from results alone, self-contained, and safe with whatever a model wrote."""
 
+import csv
 import json
+import math
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
+from urllib.parse import unquote
 
 import pytest
 
 from reachgym.envs.errors import StoreError
-from reachgym.study.report.html import read_results, render, write_report
+from reachgym.study.report.energy import frontier
+from reachgym.study.report.exposure import by_exposure
+from reachgym.study.report.figure import groups_of
+from reachgym.study.report.html import flow_totals, read_results, render, write_report
+from reachgym.study.report.surprisal import surprisal_map
 from reachgym.study.results import Results
+
+CSV = "data:text/csv;charset=utf-8,"
 
 
 class Elements(HTMLParser):
@@ -33,6 +43,18 @@ def elements(page):
     return Elements(page).found
 
 
+@pytest.fixture(scope="module")
+def bare(results):
+    return results.model_copy(
+        update={name: [] for name, value in results if isinstance(value, list)}
+    )
+
+
+@pytest.fixture(scope="module")
+def bare_page(bare):
+    return render(bare)
+
+
 def test_equal_results_give_the_same_page_byte_for_byte(results, page):
     assert render(Results.model_validate_json(results.model_dump_json())) == page
 
@@ -43,13 +65,42 @@ def test_nothing_is_executed_or_loaded(elements):
     assert not [name for name, _ in attributes if name.startswith("on")]
     targets = [value for name, value in attributes if name in ("href", "src", "action", "srcset")]
     assert targets
-    assert [target for target in targets if not target.startswith("#")] == []
+    assert [t for t in targets if not t.startswith(("#", CSV))] == []
+
+
+def test_files_are_downloaded_from_the_page_itself_under_plain_names(elements):
+    links = [own for tag, own in elements if tag == "a" and own["href"].startswith(CSV)]
+    assert links
+    for own in links:
+        assert set(own) == {"class", "download", "href", "aria-label"}
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*\.csv", own["download"])
+        assert re.fullmatch(r"[A-Za-z0-9_.~%,/-]+", own["href"].removeprefix(CSV))
+    assert not [own for tag, own in elements if "download" in own and own not in links]
+
+
+def test_every_figure_has_its_numbers_beside_it(page):
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page, re.DOTALL)
+    assert captions
+    assert all(caption.count(f'href="{CSV}') == 1 for caption in captions)
+
+
+def test_no_text_in_a_file_can_be_computed_by_a_spreadsheet(elements, results):
+    formula = "=cmd|' /C calc'!A0"
+    assert formula in {policy.label for policy in results.setting.policies}
+    files = [unquote(own["href"]) for tag, own in elements if own.get("download")]
+    held = [row for file in files for row in csv.reader(file.splitlines()) if row]
+    cells = [value for row in held for value in row]
+    assert f"'{formula}" in cells
+    for value in cells:
+        assert not value.startswith(("=", "@", "+")), value
+        assert not value.startswith("-") or float(value) < 0
 
 
 def test_links_lead_somewhere_and_no_id_occurs_twice(elements):
     ids = [own["id"] for _, own in elements if "id" in own]
     assert len(ids) == len(set(ids))
-    links = {own["href"][1:] for tag, own in elements if tag in ("a", "use") and "href" in own}
+    targets = {own["href"] for tag, own in elements if tag in ("a", "use") and "href" in own}
+    links = {target[1:] for target in targets if target.startswith("#")}
     assert links <= set(ids)
 
 
@@ -75,7 +126,7 @@ def test_every_verdict_is_given_in_words(page, results):
 
 def test_every_measured_number_says_what_it_stands_on(page):
     """The n of every interval in the crafted study is a number that occurs nowhere else."""
-    for n in (41, 43, 47, 53, 59, 61, 67, 73, 317):
+    for n in (41, 43, 47, 53, 59, 61, 67, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 317):
         assert re.search(rf"\b{n}\b", page), f"n={n} is not on the page"
     for n in (23, 24, 25):
         assert f'<td class="n">{n}</td><td class="n">200</td>' in page
@@ -118,6 +169,10 @@ def test_a_missing_study_is_one_line_that_says_what_to_give(tmp_path):
         (lambda data: data["setting"].update(sample_budgets=[]), "0 headline budgets"),
         (lambda data: data["verdicts"][0].update(policy="nobody"), "no policy 'nobody'"),
         (lambda data: data["measurements"][0].update(labels={}), "without a label at B=64"),
+        (lambda data: data["energies"][0].update(policy="nobody"), "no policy 'nobody'"),
+        (lambda data: data["estimates"][0].update(base="rl"), "no base 'rl'"),
+        (lambda data: data["evaluations"][0].update(evaluation="no"), "no evaluation 'no'"),
+        (lambda data: data["setting"].update(policies=[]), "setting.policies: no base"),
     ],
 )
 def test_results_of_another_kind_are_one_line_that_says_where(results, tmp_path, change, told):
@@ -139,22 +194,101 @@ def test_a_file_that_is_not_json_is_one_line(tmp_path):
         read_results(path)
 
 
-def test_an_empty_study_still_draws(results):
-    bare = results.model_copy(
-        update={
-            name: []
-            for name in (
-                "gates",
-                "measurements",
-                "pass_at_k",
-                "flows",
-                "verdicts",
-                "interface_effects",
-                "consumption",
-                "curves",
-                "trajectories",
-                "notes",
-            )
-        }
-    )
-    assert "No task was compared" in render(bare)
+def test_an_empty_study_still_draws(bare_page):
+    assert "No task was compared" in bare_page
+    assert "The same as numbers" not in bare_page
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "By exposure",
+        "Further looks",
+        "Eliciting the base",
+        "Contrasts between arms",
+        "Reward against divergence",
+        "Discovery",
+        "Diagnostics",
+        "Importance sampling",
+        "Support dynamics",
+        "Where the base overtakes",
+        "Cover@tau",
+        "Compute-matched budget",
+        "Composition null",
+        "Sampling economy",
+    ],
+)
+def test_an_empty_section_leaves_no_heading_behind(page, bare_page, heading):
+    shown = re.compile(rf"<h[23]>{re.escape(heading)}</h[23]>")
+    assert shown.search(page)
+    assert not shown.search(bare_page)
+
+
+def test_one_section_alone_brings_its_own_heading_alone(bare, results):
+    page = render(bare.model_copy(update={"crossings": results.crossings}))
+    assert "<h3>Where the base overtakes</h3>" in page
+    assert "<h3>Support dynamics</h3>" not in page
+
+
+def test_what_is_unknown_is_told_and_not_left_out(page):
+    assert "eta is unknown" in page
+    assert "at no k" in page
+    assert page.count("<td>none</td>") + page.count('<td class="n">none</td>') >= 20
+
+
+def test_arms_of_other_bases_are_folded_and_compared_by_exposure(page, one_base):
+    assert page.count("From the base <em>=cmd|") >= 5
+    assert '<a href="#exposure">' in page
+    alone = render(one_base)
+    assert "From the base" not in alone
+    assert "exposure" not in re.sub(r"<style>.*?</style>", "", alone, flags=re.DOTALL)
+    assert "taught" not in alone
+
+
+def test_an_arm_is_shown_against_its_own_base(results):
+    groups = groups_of(results)
+    assert [(g.base.name, [arm.name for arm in g.arms]) for g in groups] == [
+        ("base", ["sft", "rl", "rl_long", "rl_withheld"]),
+        ("taught", ["rl@taught", "sft@taught"]),
+    ]
+    figure = surprisal_map(results, groups[1], groups[1].arms[0])
+    first = next(row for row in figure.data.rows if row[0] == "lookup-2/held_out/0")
+    assert first[5:9] == (200, 9, 200, 99)
+
+
+def test_a_base_without_successes_is_drawn_at_a_sound_importance_estimate(results):
+    group = groups_of(results)[0]
+    figure = surprisal_map(results, group, group.arms[1])
+    drawn = {(row[0], row[1]): row for row in figure.data.rows}
+    sound = drawn["lookup-2/held_out/1", 0]
+    assert sound[2] == pytest.approx(-math.log2(0.0021))
+    assert sound[9:] == (0.0021, 0.0007)
+    for task in ("lookup-2/held_out/0", "lookup-2/held_out/2"):
+        assert drawn[task, 0][9:] == (None, None), "a doubtful or empty estimate is not drawn"
+
+
+def test_a_frontier_starts_at_an_importance_estimate_where_the_base_never_succeeded(results):
+    group = groups_of(results)[0]
+    assert "starts at 0.002" in frontier(results, group, "lookup-2").words
+    without = results.model_copy(update={"estimates": []})
+    assert "no frontier can be drawn" in frontier(without, group, "lookup-2").words
+    assert "starts at 0.050" in frontier(without, group, "arithmetic-3").words
+
+
+def test_exposure_is_the_measured_success_and_not_the_setting(results):
+    figures = by_exposure(results, flow_totals(results.flows))
+    assert [figure.title for figure in figures] == ["SFT on answers", "RL, tools & information"]
+    rows = {(row[0], row[2]): row for row in figures[1].data.rows}
+    told = rows["=cmd|' /C calc'!A0", "lookup-2"]
+    assert told[1] == "lookup_exposure 0.16"
+    assert told[3] == pytest.approx(5.5 / 200)
+    assert told[5] == "elicitation"
+    assert told[7:] == (0.0, 5 / 6, 6)
+    assert rows["base", "lookup-2"][7:] == (4 / 6, 0.0, 6)
+
+
+def test_headings_go_down_one_level_at_a_time(elements):
+    levels = [int(tag[1]) for tag, _ in elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))

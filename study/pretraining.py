@@ -52,7 +52,7 @@ class DocumentShares:
     explicit_python: float = 0.10
     transcript: float = 0.05
     lookup_1: float = 0.08
-    lookup_2: float = 0.07
+    lookup_2: float = 0.14
     lookup_3: float = 0.03
     arithmetic: float = 0.07
     compose_1: float = 0.10
@@ -85,7 +85,7 @@ class PretrainingMix:
     lookup_exposure: float = 0.016
     arithmetic_exposure: float = 0.035
     other_heads: float = 0.3
-    follow_through: float = 0.04
+    follow_through: float = 0.07
     scratch: float = 0.7
     row_tokens: int = 80
 

@@ -57,7 +57,7 @@ def _type(annotation: object) -> str:
     name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     if get_args(annotation):
         name = str(annotation)
-    words = re.sub(r"\b(reachgym\.study\.results|typing)\.", "", name)
+    words = re.sub(r"\b(reachgym\.study\.result\w*|typing)\.", "", name)
     choices = re.sub(r"Literal\[([^\]]*)\]", lambda m: " or ".join(m[1].split(", ")), words)
     return choices.replace(" | ", " or ").replace("None", "null")
 

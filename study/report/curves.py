@@ -12,6 +12,9 @@ from reachgym.study.report.table import Table
 from reachgym.study.report.text import share
 from reachgym.study.results import PassAtK, PolicyInfo, Results
 
+_MARKS = 10
+_SHOWN_POINTS = 24
+
 
 def pass_at_k(results: Results, group: Group, family: str) -> Figured | None:
     """Success within k attempts against k, base and arms, with their bands."""
@@ -60,6 +63,7 @@ def training_curve(results: Results, policy: PolicyInfo) -> Figured | None:
                     [point.update for point in own],
                     [point.success for point in own],
                     markersize=3.5,
+                    markevery=max(1, len(own) // _MARKS),
                     linewidth=1.2,
                     **marker_look(index),
                 )
@@ -71,9 +75,8 @@ def training_curve(results: Results, policy: PolicyInfo) -> Figured | None:
     axes.set_ylabel("solved, training tasks")
     words = f"Success on training tasks of {policy.label}. " + "; ".join(said) + "."
     name = f"curve-{results.setting.policies.index(policy)}"
-    data = Table(
-        f"training of {policy.name}", ("family", "seed", "update", "solved", "n attempts"), rows
-    )
+    columns = ("family", "seed", "update", "solved", "n attempts")
+    data = Table(f"training of {policy.name}", columns, rows, _SHOWN_POINTS)
     return Figured(policy.label, words, svg_text(figure, name), data)
 
 
@@ -113,7 +116,7 @@ def discovery(results: Results, group: Group, family: str) -> Figured | None:
     words = f"Distinct training tasks of {family} solved by the last update. {'; '.join(said)}."
     name = f"discovery-{group.place}-{list(results.setting.families).index(family)}"
     columns = ("arm", "seed", "update", "tasks ever solved", "tasks tried (n)")
-    data = Table(f"discovery on {family} from {group.base.name}", columns, rows)
+    data = Table(f"discovery on {family} from {group.base.name}", columns, rows, _SHOWN_POINTS)
     return Figured(family, words, svg_text(figure, name), data)
 
 

@@ -51,6 +51,7 @@ CHANGES: tuple[ChangeName, ...] = (
     "undecided",
 )
 VERDICTS: tuple[VerdictName, ...] = ("creation", "elicitation", "shrinkage", "inconclusive")
+MOST_TASKS = 300
 OVER_ALL_FAMILIES = "all"
 _TEMPLATES = resources.files("reachgym.study.report")
 
@@ -128,6 +129,7 @@ def _shared(results: Results) -> dict[str, object]:
         "signed": _signed,
         "changes": CHANGES,
         "consumption": _means(results.consumption),
+        "most_tasks": MOST_TASKS,
         "measured": _measured(results.measurements),
         "exposures": exposure.by_exposure(results, flows),
     }

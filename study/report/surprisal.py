@@ -24,7 +24,7 @@ _CEILING_MARGIN_BITS = 0.8
 _FLOOR_BITS = -0.6
 _LONGEST_WHISKER_BITS = 5.0
 _LEAST_P = 1e-12
-_MARKER_AREA = 22.0
+_MARKER_POINTS = 4.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _data(moved: Sequence[Moved], policy: PolicyInfo) -> Table:
         )
         for task in moved
     ]
-    return Table(f"surprisal of {policy.name}", columns, rows)
+    return Table(f"surprisal of {policy.name}", columns, rows, most_rows=24)
 
 
 def _bits(measured: TaskMeasurement) -> float:
@@ -188,19 +188,19 @@ def _scatter(axes: Axes, moved: Sequence[Moved], index: int) -> None:
     look = marker_look(index)
     for kind in ("solved", "bound", "estimated"):
         places = Counter(task.place for task in moved if task.kind == kind)
-        if not places:
-            continue
-        axes.scatter(
-            [x for x, _ in places],
-            [y for _, y in places],
-            # Tasks in the same place are one marker, which grows with their number.
-            s=[_MARKER_AREA * math.sqrt(count) for count in places.values()],
-            marker=look["marker"],
-            facecolors=look["color"] if kind == "solved" else "none",
-            edgecolors=look["color"],
-            linewidths=1.1,
-            alpha=0.85,
-        )
+        # Tasks in the same place are one marker, which grows with their number.
+        for count in sorted(set(places.values())):
+            at = [place for place, found in places.items() if found == count]
+            axes.plot(
+                [x for x, _ in at],
+                [y for _, y in at],
+                linestyle="none",
+                markersize=_MARKER_POINTS * count**0.25,
+                markerfacecolor=look["color"] if kind == "solved" else "none",
+                markeredgewidth=1.1,
+                alpha=0.85,
+                **look,
+            )
 
 
 def _whiskers(axes: Axes, moved: Sequence[Moved], index: int) -> None:

@@ -17,7 +17,7 @@ from reachgym.study.results import Interval
 
 Cell: TypeAlias = str | int | float | Interval | None
 
-MOST_ROWS = 250
+_MOST_ROWS = 400
 _LONGEST_NAME = 60
 _FORMULA = ("=", "+", "-", "@")
 _FOREIGN = re.compile(r"[^a-z0-9]+")
@@ -25,11 +25,19 @@ _FOREIGN = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under named columns; an interval is one cell on the page and four in the file."""
+    """Rows under named columns; an interval is one cell on the page and four in the file.
+
+    Attributes:
+        title: What the rows are, for the file's name and for who does not see the page.
+        columns: One name a cell.
+        rows: All of them.
+        most_rows: As many as the page has room for.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[Cell, ...]]
+    most_rows: int = _MOST_ROWS
 
     @property
     def numeric(self) -> frozenset[int]:
@@ -43,7 +51,7 @@ class Table:
     @property
     def shown(self) -> Sequence[tuple[Cell, ...]]:
         """The rows that the page has room for; the file has all."""
-        return self.rows[:MOST_ROWS]
+        return self.rows[: self.most_rows]
 
     @property
     def file_name(self) -> str:
@@ -54,7 +62,7 @@ class Table:
     @property
     def link(self) -> str:
         """The file as an address that needs no network."""
-        return "data:text/csv;charset=utf-8," + quote(self.csv(), safe=",")
+        return "data:text/csv;charset=utf-8," + quote(self.csv(), safe=",/")
 
     def csv(self) -> str:
         """The rows as CSV in which no text can be taken for a formula."""

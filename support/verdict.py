@@ -46,7 +46,7 @@ from reachgym.support.evidence import (
     pooled_cell,
 )
 from reachgym.support.flow import Change, noise_floor
-from reachgym.support.labels import further_draws, project
+from reachgym.support.projection import projected
 
 
 class Claim(StrEnum):
@@ -119,10 +119,10 @@ def judge(arms: Sequence[ArmEvidence], base: Sequence[TaskCounts], rules: Rules)
     verdicts = [verdict for group in groups for verdict in _verdicts(group, rules)]
     if all(Claim.INCONCLUSIVE not in verdict.claims for verdict in verdicts):
         return verdicts
-    later_base, base_draws = _projected(base, rules)
+    later_base, base_draws = projected(base, rules)
     later, draws = [], {}
     for arm in arms:
-        counts, made = _projected(arm.counts, rules)
+        counts, made = projected(arm.counts, rules)
         later.append(replace(arm, counts=counts))
         draws[arm.policy] = {family: made[family] + base_draws[family] for family in made}
     later_groups = _groups(later, later_base, floors, rules)
@@ -260,38 +260,6 @@ def _noise_floors(base: Iterable[TaskCounts], rules: Rules) -> dict[str, float]:
         share = flow.counts[Change.CREATED] / tasks if tasks else 0.0
         shares.setdefault(flow.family, []).append(share)
     return {family: float(np.mean(values)) for family, values in shares.items()}
-
-
-def _projected(
-    counts: Sequence[TaskCounts], rules: Rules
-) -> tuple[list[TaskCounts], dict[str, int]]:
-    """The records with every label decided that draws can decide, and the draws by family."""
-    projected: list[TaskCounts] = []
-    made = dict.fromkeys((row.family for row in counts), 0)
-    for row in counts:
-        missing = _missing(row, rules)
-        made[row.family] += missing
-        draws = row.all_n + missing
-        solved = project(row.all_n, row.all_c, draws)
-        projected.append(
-            replace(row, drawn=draws, solved=solved)
-            if row.drawn
-            else replace(row, n=draws, c=solved)
-        )
-    return projected, made
-
-
-def _missing(row: TaskCounts, rules: Rules) -> int:
-    """Draws that a task lacks for its label, as far as draws can give it one."""
-    missing = further_draws(
-        row.all_n,
-        row.all_c,
-        rules.attempts,
-        rules.alpha,
-        row.chance_bound,
-        adding=row.drawn > 0,
-    )
-    return missing or 0
 
 
 def _with_further_draws(

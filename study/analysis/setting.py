@@ -28,28 +28,9 @@ def setting_of(config: StudyConfig) -> out.Setting:
             for b in plan.sample_budgets
         ],
         attempt_budget=config.attempt_budget.model_dump(),
-        interfaces=[
-            out.InterfaceInfo(
-                name=name,
-                description=interface.description,
-                tools=interface.tools,
-                information=interface.information,
-            )
-            for name, interface in config.interfaces.items()
-        ],
+        interfaces=[*_interfaces(config)],
         policies=[*_policies(config)],
-        evaluations=[
-            out.EvaluationInfo(
-                name=name,
-                label=look.label,
-                description=look.description,
-                of=look.of,
-                interface=look.interface,
-                world_seed=config.world.seed if look.world_seed is None else look.world_seed,
-                elicits=look.variant != VariantConfig(),
-            )
-            for name, look in config.evaluations.items()
-        ],
+        evaluations=[*_evaluations(config)],
         families={name: family.description for name, family in config.families.items()},
         exposures={name: base.mix for name, base in config.bases.items()},
         model={
@@ -62,6 +43,29 @@ def setting_of(config: StudyConfig) -> out.Setting:
         config=config.model_dump(mode="json"),
         config_hash=config.hash(),
     )
+
+
+def _interfaces(config: StudyConfig) -> Iterator[out.InterfaceInfo]:
+    for name, interface in config.interfaces.items():
+        yield out.InterfaceInfo(
+            name=name,
+            description=interface.description,
+            tools=interface.tools,
+            information=interface.information,
+        )
+
+
+def _evaluations(config: StudyConfig) -> Iterator[out.EvaluationInfo]:
+    for name, look in config.evaluations.items():
+        yield out.EvaluationInfo(
+            name=name,
+            label=look.label,
+            description=look.description,
+            of=look.of,
+            interface=look.interface,
+            world_seed=config.world.seed if look.world_seed is None else look.world_seed,
+            elicits=look.variant != VariantConfig(),
+        )
 
 
 def _policies(config: StudyConfig) -> Iterator[out.PolicyInfo]:

@@ -48,7 +48,7 @@ class DocumentShares:
 
     copy: float = 0.13
     chain_1: float = 0.09
-    chain_2: float = 0.11
+    chain_2: float = 0.14
     explicit_python: float = 0.10
     transcript: float = 0.05
     lookup_1: float = 0.08
@@ -82,10 +82,10 @@ class PretrainingMix:
     """
 
     shares: DocumentShares = field(default_factory=DocumentShares)
-    lookup_exposure: float = 0.016
+    lookup_exposure: float = 0.024
     arithmetic_exposure: float = 0.035
-    other_heads: float = 0.3
-    follow_through: float = 0.07
+    other_heads: float = 0.6
+    follow_through: float = 0.035
     scratch: float = 0.7
     row_tokens: int = 80
 

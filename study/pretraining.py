@@ -82,10 +82,10 @@ class PretrainingMix:
     """
 
     shares: DocumentShares = field(default_factory=DocumentShares)
-    lookup_exposure: float = 0.024
+    lookup_exposure: float = 0.032
     arithmetic_exposure: float = 0.035
     other_heads: float = 0.6
-    follow_through: float = 0.035
+    follow_through: float = 0.045
     scratch: float = 0.7
     row_tokens: int = 80
 

@@ -95,7 +95,6 @@ def discovery(results: Results, group: Group, family: str) -> Figured | None:
                 axes.plot(
                     [point.update for point in own],
                     [point.solved_tasks for point in own],
-                    drawstyle="steps-post",
                     linewidth=1.3,
                     **line_look(index),
                 )

@@ -42,7 +42,8 @@ def _trust(own: Sequence[ImportanceEstimate]) -> tuple[Cell, ...]:
         _median([e.routes for e in seen]),
         *(agree[True], agree[False], agree[None]),
         sum(not e.failed for e in seen),
-        ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in failed.items()) or "none",
+        ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in failed.items())
+        or ("none" if seen else "no success to check"),
     )
 
 

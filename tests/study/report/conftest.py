@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent / "crafted"))
 
 from crafted_attempts import HOSTILE
 from crafted_looks import further
+from crafted_size import large as large_study
 from crafted_study import core
 
 
@@ -23,6 +24,11 @@ def hostile_text():
 @pytest.fixture(scope="session")
 def results():
     return Results.model_validate(core() | further())
+
+
+@pytest.fixture(scope="session")
+def large():
+    return Results.model_validate(large_study())
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from reachgym.study.results import ArmVerdict, Results
+from reachgym.study.results import ArmVerdict, PolicyInfo, Results
 
 _COUNTED = ("created", "elicited", "lost")
 
@@ -16,40 +17,58 @@ _COUNTED = ("created", "elicited", "lost")
 def print_summary(results: Results, out: Path, console: Console) -> None:
     """Print what every arm did to every family, the notes, and the report's path.
 
-    One line for an arm and a family with something to tell, so that it fits 80 columns.
+    One line for an arm and a family with something to tell, so that it fits 80 columns; a table
+    for each base that arms were trained from.
     """
     headline = next(b.attempts for b in results.setting.sample_budgets if b.headline)
-    table = Table(title=f"What training did, within {headline} attempts a task")
+    policies = results.setting.policies
+    bases = [policy for policy in policies if policy.is_base]
+    for base in bases:
+        arms = [policy for policy in policies if policy.base == base.name and not policy.is_base]
+        title = f"What training did, within {headline} attempts a task"
+        if len(bases) > 1:
+            title += f", from {base.label}"
+        if arms:
+            console.print(_table(Text(title), arms, results))
+    for note in results.notes:
+        console.print(f"Note: {note}", markup=False, highlight=False)
+    console.print(
+        f"Report: {(out / 'report.html').resolve()}", soft_wrap=True, highlight=False, markup=False
+    )
+
+
+def _table(title: Text, arms: list[PolicyInfo], results: Results) -> Table:
+    table = Table(title=title)
     for column in ("arm", "family", "verdict", "held-out tasks"):
         table.add_column(column)
     verdicts = {(v.policy, v.family): v for v in results.verdicts}
-    for policy in results.setting.policies:
-        if not policy.is_base:
-            _add_arm(table, policy.label, policy.name, verdicts, results)
-            table.add_section()
-    console.print(table)
-    for note in results.notes:
-        console.print(f"Note: {note}", markup=False, highlight=False)
-    console.print(f"Report: {(out / 'report.html').resolve()}", soft_wrap=True, highlight=False)
+    for arm in arms:
+        _add_arm(table, arm, verdicts, results)
+        table.add_section()
+    return table
 
 
 def _add_arm(
     table: Table,
-    label: str,
-    policy: str,
+    arm: PolicyInfo,
     verdicts: dict[tuple[str, str], ArmVerdict],
     results: Results,
 ) -> None:
-    quiet = []
+    # Labels are text, whatever markup they look like.
+    label, quiet = Text(arm.label), False
     for family in results.setting.families:
-        verdict, counts = verdicts[policy, family], _counts(results, policy, family)
+        verdict = verdicts.get((arm.name, family))
+        if verdict is None:
+            continue
+        counts = _counts(results, arm.name, family)
         told = {change: counts[change] for change in _COUNTED if counts[change]}
         if not told and "inconclusive" in verdict.verdicts:
-            quiet.append(family)
+            quiet = True
             continue
         tasks = ", ".join(f"{n} {change}" for change, n in told.items()) or "none changed"
-        table.add_row(label, family, " + ".join(verdict.verdicts), f"{tasks} of {counts.total()}")
-        label = ""
+        claims = " + ".join(verdict.verdicts)
+        table.add_row(label, Text(family), claims, f"{tasks} of {counts.total()}")
+        label = Text()
     if quiet:
         table.add_row(label, "the others", "inconclusive", "none changed")
 

@@ -200,7 +200,7 @@ class ContrastResult(Record):
     label: str
     family: str
     difference: Interval = Field(description="family-clustered hierarchical bootstrap")
-    terms: dict[str, float] = Field(description="created share of each policy in it")
+    terms: dict[str, float] = Field(description="created share by part: arm and control, or the four")
 
 
 class ComputeMatched(Record):

@@ -153,6 +153,7 @@ class Trained:
     """One arm trained from one base, over all seeds: a policy of the study."""
 
     policy: str
+    name: str
     arm: ArmConfig
     base: str
 
@@ -216,7 +217,7 @@ class StudyConfig(Section):
     def trained(self) -> list[Trained]:
         """Every arm from every base it is trained from."""
         return [
-            Trained(self.policy_name(name, base), arm, base)
+            Trained(self.policy_name(name, base), name, arm, base)
             for name, arm in self.arms.items()
             for base in self.bases_of(arm)
         ]

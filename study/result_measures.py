@@ -200,7 +200,9 @@ class ContrastResult(Record):
     label: str
     family: str
     difference: Interval = Field(description="family-clustered hierarchical bootstrap")
-    terms: dict[str, float] = Field(description="created share by part: arm and control, or the four")
+    terms: dict[str, float] = Field(
+        description="created share by part: arm and control, or the four"
+    )
 
 
 class ComputeMatched(Record):

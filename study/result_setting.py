@@ -28,6 +28,7 @@ class PolicyInfo(Record):
     description: str = Field(description="how it was trained, one sentence")
     is_base: bool
     base: str = Field(description="the base it was trained from; a base's own name")
+    arm: str | None = Field(description="the same from every base; null for a base")
     control_for: list[str] = Field(description="arms that must create more than this one")
     train_interface: str | None = Field(description="interface it was trained in; null for base")
     seeds: list[int]

@@ -53,8 +53,7 @@ def by_exposure(results: Results, flows: FlowTotals) -> list[Figured]:
     kinds: dict[str, list[tuple[Group, PolicyInfo]]] = {}
     for group in groups_of(results):
         for arm in group.arms:
-            kind = arm.name.removesuffix(f"@{arm.base}")
-            kinds.setdefault(kind, []).append((group, arm))
+            kinds.setdefault(arm.arm or arm.name, []).append((group, arm))
     figures = []
     for kind, trained in kinds.items():
         met = [one for group, arm in trained for one in _met(results, flows, group, arm)]

@@ -100,4 +100,4 @@ def test_ctrl_c_stops_a_study_cleanly_and_it_resumes(small_config, start, reachg
     continued = reachgym(*longer)
     assert continued.returncode == 0, continued.stderr
     assert "arm/rl/seed-0 " in continued.stdout
-    assert "base/seed-0 " not in continued.stdout
+    assert "base/base/seed-0 " not in continued.stdout

@@ -53,7 +53,15 @@ def policies(pattern):
         for index in range(count):
             name = f"arm-{index}" if base == "base" else f"arm-{index}@{base}"
             own = {"name": name, "label": f"arm {index} from {base}", "base": base}
-            found.append({**pattern, **own, "is_base": False, "train_interface": "tools"})
+            found.append(
+                {
+                    **pattern,
+                    **own,
+                    "arm": f"arm-{index}",
+                    "is_base": False,
+                    "train_interface": "tools",
+                }
+            )
     return [{**policy, "seeds": list(SEEDS)} for policy in found]
 
 

@@ -156,6 +156,7 @@ def setting():
                 "description": f"how {name} was trained, in a sentence",
                 "is_base": name in BASES,
                 "base": base_of(name),
+                "arm": None if name == base_of(name) else name.partition("@")[0],
                 "control_for": ["rl"] if name == "rl_withheld" else [],
                 "train_interface": None if name in BASES else "tools",
                 "seeds": [0, 1],

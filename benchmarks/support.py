@@ -74,7 +74,7 @@ def _peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def measure(path: Path, replicates: int) -> None:
+def measure(path: Path) -> None:
     start = time.perf_counter()
     with timed("read"):
         table = read_attempts(path)
@@ -84,7 +84,7 @@ def measure(path: Path, replicates: int) -> None:
     with timed("pass@k"):
         for rows in by_policy.values():
             ks = [k for k in CURVE if k <= min(row.n for row in rows)]
-            pass_at_k_curve(rows, ks, np.random.default_rng(0), replicates)
+            pass_at_k_curve(rows, ks)
     with timed("labels"):
         task_labels(counts, ATTEMPTS_ALLOWED)
     arms = [by_policy[name] for name in POLICIES[1:]]
@@ -122,7 +122,6 @@ def compare(path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--attempts", type=int, default=10_000_000)
-    parser.add_argument("--replicates", type=int, default=200, help="of the pass@k bands")
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.make:
@@ -136,7 +135,7 @@ def main() -> None:
         command = [sys.executable, __file__, "--attempts", str(asked.attempts), "--make", str(path)]
         subprocess.run(command, check=True)
         print(f"{asked.attempts:,} attempts, {path.stat().st_size / 2**20:.0f} MiB of Parquet")
-        measure(path, asked.replicates)
+        measure(path)
         compare(path)
 
 

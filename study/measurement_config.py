@@ -94,7 +94,6 @@ class MeasurementConfig(Section):
     alpha: float = Field(0.05, gt=0, lt=0.5)
     minimum_share: float = Field(0.1, gt=0, lt=1, description="created share that counts")
     equivalence: float = Field(0.1, gt=0, lt=1, description="delta of the TOST on pass@B")
-    bootstrap: int = Field(2000, gt=0)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -70,9 +70,9 @@ class Executor(Generic[LaneT]):
         """
         self._skip_finished()
         threads = [threading.Thread(target=self._work, args=(lane,), daemon=True) for lane in lanes]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             self._wait_for_all(threads)
         except BaseException as error:
             self._fail(error)
@@ -137,4 +137,5 @@ class Executor(Generic[LaneT]):
 def _join(threads: Sequence[threading.Thread]) -> None:
     deadline_s = time.monotonic() + _STOPPING_S
     for thread in threads:
-        thread.join(max(0.0, deadline_s - time.monotonic()))
+        if thread.is_alive():
+            thread.join(max(0.0, deadline_s - time.monotonic()))

@@ -33,13 +33,14 @@ class TaskMeasurement(Record):
 
 
 class PassAtK(Record):
-    """One point of a pass@k curve of one policy on one family, pooled over seeds and tasks."""
+    """One point of a pass@k curve of one policy on one family, a mean over tasks and seeds."""
 
     policy: str
     interface: str
     family: str
     k: int = Field(description="attempts allowed")
-    value: Interval = Field(description="n counts the tasks; hierarchical bootstrap band")
+    value: Interval = Field(description="bounds over tasks, for the seeds trained; n counts tasks")
+    seeds: list[float] = Field(description="the same mean for each seed by itself")
     draws: int = Field(description="smallest number of draws of any task in it")
 
 
@@ -91,7 +92,7 @@ class EvaluationScore(Record):
     evaluation: str
     policy: str
     family: str
-    pass_at_1: Interval = Field(description="over tasks; hierarchical bootstrap band")
+    pass_at_1: Interval = Field(description="bounds over tasks, for the seeds trained")
     in_reach: int = Field(description="pairs of task and seed in reach at the headline budget")
     reached_created: int = Field(
         description="of these, pairs that some arm was found to have created"
@@ -199,7 +200,7 @@ class ContrastResult(Record):
     name: str
     label: str
     family: str
-    difference: Interval = Field(description="family-clustered hierarchical bootstrap")
+    difference: Interval = Field(description="bounds over tasks; over families for all")
     terms: dict[str, float] = Field(
         description="created share by part: arm and control, or the four"
     )

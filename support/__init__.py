@@ -13,7 +13,6 @@ from reachgym.support.anytime import (
     markov_lower,
 )
 from reachgym.support.attempts import read_attempts, task_counts
-from reachgym.support.bootstrap import CurvePoint, pass_at_k_curve, share_band
 from reachgym.support.bounds import (
     attempts_to_success,
     clopper_pearson,
@@ -25,6 +24,7 @@ from reachgym.support.bounds import (
 )
 from reachgym.support.composition import Composite, CompositionTest, composition_test
 from reachgym.support.counts import Draws, Estimate, TaskCounts
+from reachgym.support.curves import CurvePoint, clustered_mean, pass_at_k_curve
 from reachgym.support.diagnostics import Diagnostics, effective_sample_size, largest_share, pareto_k
 from reachgym.support.estimators import Cover, cover_at, pass_at_k, surprisal_bits
 from reachgym.support.evidence import ALL_FAMILIES, ArmEvidence, Cell, Rules
@@ -112,6 +112,7 @@ __all__ = [
     "certified_base_success",
     "changes",
     "clopper_pearson",
+    "clustered_mean",
     "composition_test",
     "cover_at",
     "created_contrast",
@@ -144,7 +145,6 @@ __all__ = [
     "pass_at_k_curve",
     "read_attempts",
     "selection_cost",
-    "share_band",
     "success_probability",
     "support_dynamics",
     "support_flows",

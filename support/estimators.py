@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reachgym.support.bounds import clopper_pearson, lower_bound, upper_bound
+from reachgym.support.bounds import lower_bound, upper_bound
 from reachgym.support.counts import Estimate, Flags, Floats, Ints
+from reachgym.support.hypotheses import mean_lower, mean_upper
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +18,9 @@ class Cover:
 
     Attributes:
         tau: The reliability asked for.
-        plug_in: Share of tasks whose *observed* rate is at least tau, with its Clopper-Pearson
-            interval over tasks. What it estimates is not quite Cover@tau: tasks near tau fall on
-            either side of it by chance, and no function of counts is unbiased for a step.
+        plug_in: Share of tasks whose *observed* rate is at least tau, bounded over tasks. What it
+            estimates is not quite Cover@tau: tasks near tau fall on either side of it by chance,
+            and no function of counts is unbiased for a step.
         certified: Share of tasks whose lower bound is at least tau. Its interval is one of
             Cover@tau itself, whatever the number of draws; few draws make it wide, not wrong.
     """
@@ -66,15 +67,17 @@ def cover_at(n: ArrayLike, c: ArrayLike, tau: float, alpha: float = 0.05) -> Cov
     Cover@tau, and `C >= (q - alpha) / (1 - alpha)`. Upper bounds below tau give the other end.
 
     Args:
-        n: Draws per task, at least one; broadcasts with `c`.
-        c: Successes among them. One entry per task: intervals count entries as a sample of tasks.
+        n: Draws per task K, at least one, of shape (K,) or, with several seeds S of a policy on
+            the same tasks, (S, K); broadcasts with `c`.
+        c: Successes among them. Tasks are the sample that intervals speak of: several seeds of
+            one task count as one, by their mean.
         tau: Success probability asked for, in (0, 1].
         alpha: Error of the bounds of each task, and of each interval over tasks.
 
     Raises:
         ValueError: No task, a task without draws, c outside [0, n], or tau outside (0, 1].
     """
-    n_, c_ = (np.ravel(value) for value in np.broadcast_arrays(n, c))
+    n_, c_ = (np.atleast_2d(value) for value in np.broadcast_arrays(n, c))
     if not 0.0 < tau <= 1.0:
         raise ValueError(f"Cover@tau needs tau within (0, 1], got {tau}.")
     if not n_.size or np.any(n_ < 1):
@@ -99,9 +102,11 @@ def surprisal_bits(p: ArrayLike) -> Floats:
         return np.asarray(np.abs(np.log2(values)))
 
 
-def _share(flags: Flags, alpha: float) -> Estimate:
-    low, high = clopper_pearson(flags.size, int(flags.sum()), alpha)
-    return Estimate(float(flags.mean()), float(low), float(high), flags.size)
+def _share(flags_S_K: Flags, alpha: float) -> Estimate:
+    """Share of tasks, a task by its mean over seeds; Clopper-Pearson where there is one seed."""
+    tasks = flags_S_K.mean(axis=0)
+    low, high = mean_lower(tasks, alpha / 2), mean_upper(tasks, alpha / 2)
+    return Estimate(float(tasks.mean()), low, high, tasks.size)
 
 
 def _by_successes(n: int, k: int, most: int) -> Floats:

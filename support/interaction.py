@@ -2,10 +2,9 @@
 
 A task counts as created for an arm's seed where the arm is in reach and the base of every seed is
 out of it, as in a verdict; undecided counts as not created. Arms are paired: the contrast is taken
-within each (seed, family, task), and its mean and band come from the hierarchical bootstrap over
-seeds, families and tasks (`bootstrap.py`). With few families or two seeds that band is narrower
-than it should be. Where every task shows the same contrast a bootstrap has nothing to vary; there
-the band is the exact bound over clusters, families if there are several, else tasks.
+within each (seed, family, task), and its mean is bounded over clusters, families if there are
+several, else tasks (`curves.py`). Few families say little about families: read the contrast within
+one family beside that over all.
 """
 
 from __future__ import annotations
@@ -15,10 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reachgym.support.bootstrap import share_band
 from reachgym.support.counts import Estimate, Floats, TaskCounts
+from reachgym.support.curves import clustered_mean
 from reachgym.support.flow import find_reference
-from reachgym.support.hypotheses import mean_lower, mean_upper
 from reachgym.support.labels import Label, task_labels, witnessable
 
 
@@ -41,8 +39,8 @@ class Contrast:
     """A weighted sum of created shares over paired tasks.
 
     Attributes:
-        value: Estimate and band; its `n` counts distinct tasks.
-        shares: Created share of each arm and its band, by its part in the contrast.
+        value: Estimate and bounds; its `n` counts distinct tasks.
+        shares: Created share of each arm and its bounds, by its part in the contrast.
         families: Families in it.
         seeds: Training seeds in it.
         excluded: Tasks left out because chance could solve them within B attempts.
@@ -59,7 +57,6 @@ def created_contrast(
     arm: ArmCounts,
     control: ArmCounts,
     attempts: int,
-    rng: np.random.Generator,
     alpha: float = 0.05,
 ) -> Contrast:
     """Created share of an arm less another's: RL - yoked SFT (interaction), RL - RFT (algorithm).
@@ -68,13 +65,12 @@ def created_contrast(
         arm: The arm.
         control: The arm it is compared with, same seeds and tasks.
         attempts: Sample budget B.
-        rng: Source of the bootstrap.
-        alpha: Error of each label, and of the band.
+        alpha: Error of each label, and of the bounds.
 
     Raises:
         ValueError: The arms were not measured on the same seeds and tasks, or a base not on theirs.
     """
-    return _contrast({"arm": (arm, 1), "control": (control, -1)}, attempts, rng, alpha)
+    return _contrast({"arm": (arm, 1), "control": (control, -1)}, attempts, alpha)
 
 
 def tools_by_information(
@@ -83,7 +79,6 @@ def tools_by_information(
     information: ArmCounts,
     both: ArmCounts,
     attempts: int,
-    rng: np.random.Generator,
     alpha: float = 0.05,
 ) -> Contrast:
     """Difference in differences `(both - information) - (tools - neither)` on the created share.
@@ -97,13 +92,12 @@ def tools_by_information(
         "tools": (tools, -1),
         "neither": (neither, 1),
     }
-    return _contrast(weighted, attempts, rng, alpha)
+    return _contrast(weighted, attempts, alpha)
 
 
 def _contrast(
     arms: Mapping[str, tuple[ArmCounts, int]],
     attempts: int,
-    rng: np.random.Generator,
     alpha: float,
 ) -> Contrast:
     tables = {name: _by_task(arm.counts) for name, (arm, _) in arms.items()}
@@ -123,11 +117,10 @@ def _contrast(
     }
     rows = [tables[first][key] for key in kept]
     values = np.sum([sign * created[name] for name, (_, sign) in arms.items()], axis=0)
+    most = len(arms) / 2
     return Contrast(
-        value=_band(rows, values, (-len(arms) / 2, len(arms) / 2), rng, alpha),
-        shares={
-            name: _band(rows, flags, (0.0, 1.0), rng, alpha) for name, flags in created.items()
-        },
+        value=clustered_mean(rows, values, least=-most, most=most, alpha=alpha),
+        shares={name: clustered_mean(rows, flags, alpha=alpha) for name, flags in created.items()},
         families=len({row.family for row in rows}),
         seeds=len({row.seed for row in rows}),
         excluded=len({key[1:] for key in keys}) - len({key[1:] for key in kept}),
@@ -165,24 +158,3 @@ def _created(
         )
         out &= before == Label.OUT_OF_REACH
     return np.asarray((after == Label.IN_REACH) & out, dtype=np.float64)
-
-
-def _band(
-    rows: Sequence[TaskCounts],
-    values: Floats,
-    limits: tuple[float, float],
-    rng: np.random.Generator,
-    alpha: float,
-) -> Estimate:
-    if np.ptp(values) > 0:
-        return share_band(rows, values, rng, alpha=alpha)
-    tasks = {(row.family, row.task) for row in rows}
-    families = {row.family for row in rows}
-    same = np.full(len(families) if len(families) > 1 else len(tasks), values[0])
-    low, high = limits
-    return Estimate(
-        float(values[0]),
-        mean_lower(same, alpha / 2, least=low),
-        mean_upper(same, alpha / 2, most=high),
-        len(tasks),
-    )

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
-from reachgym.support.counts import Estimate, Flags, TaskCounts
+from reachgym.support.counts import Estimate, TaskCounts
+from reachgym.support.curves import clustered_mean
 from reachgym.support.flow import find_reference
-from reachgym.support.hypotheses import mean_lower, mean_upper
 from reachgym.support.labels import Label, task_labels
 
 
@@ -50,26 +48,20 @@ def interface_effects(
         ValueError: A task was measured with tools only.
     """
     bare = {(row.seed, row.family, row.task): row for row in without}
-    families: dict[str, dict[str, list[TaskCounts]]] = {}
+    families: dict[str, list[TaskCounts]] = {}
     for row in with_tools:
-        families.setdefault(row.family, {}).setdefault(row.task, []).append(row)
+        families.setdefault(row.family, []).append(row)
     effects = []
-    for family, tasks in families.items():
-        after = [task_labels(rows, attempts, alpha) for rows in tasks.values()]
-        pairs = [[find_reference(bare, row.seed, row) for row in rows] for rows in tasks.values()]
-        before = [task_labels(rows, attempts, alpha) for rows in pairs]
-        gained = sum(
-            bool(np.all((old == Label.OUT_OF_REACH) & (new == Label.IN_REACH)))
-            for old, new in zip(before, after, strict=True)
+    for family, rows in families.items():
+        after = task_labels(rows, attempts, alpha)
+        before = task_labels([find_reference(bare, row.seed, row) for row in rows], attempts, alpha)
+        gained = (before == Label.OUT_OF_REACH) & (after == Label.IN_REACH)
+        without_it, with_it = (
+            clustered_mean(rows, side == Label.IN_REACH, alpha=alpha) for side in (before, after)
         )
-        shares = [
-            _share([one == Label.IN_REACH for one in side], alpha) for side in (before, after)
-        ]
-        effects.append(InterfaceEffect(family, shares[0], shares[1], gained, len(tasks)))
+        lacking = {row.task for row, ours in zip(rows, gained, strict=True) if not ours}
+        tasks = {row.task for row in rows}
+        effects.append(
+            InterfaceEffect(family, without_it, with_it, len(tasks - lacking), len(tasks))
+        )
     return effects
-
-
-def _share(reached: list[Flags], alpha: float) -> Estimate:
-    per_task = np.array([flags.mean() for flags in reached])
-    low, high = mean_lower(per_task, alpha / 2), mean_upper(per_task, alpha / 2)
-    return Estimate(float(per_task.mean()), low, high, len(per_task))

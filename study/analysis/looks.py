@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
-from reachgym.envs.seeding import derive_seed
 from reachgym.study import results as out
 from reachgym.study.analysis.groups import Group
 from reachgym.study.analysis.support import by_family, interval
@@ -44,8 +41,7 @@ def evaluations(
         for policy in (group.name, *group.arms):
             rows = evaluation_counts(config, folder, name, policy)
             for family, own in by_family(rows):
-                rng = np.random.default_rng(derive_seed("evaluation", name, policy, family))
-                (first,) = pass_at_k_curve(own, [1], rng, plan.bootstrap, plan.alpha)
+                (first,) = pass_at_k_curve(own, [1], plan.alpha)
                 reached = task_labels(own, plan.headline, plan.alpha) == Label.IN_REACH
                 pairs = zip(own, reached, strict=True)
                 yield out.EvaluationScore(
@@ -138,8 +134,7 @@ def contrasts(config: StudyConfig, group: Group) -> Iterator[out.ContrastResult]
                 policy: ArmCounts(_within(group.arms[policy], family), _within(group.base, family))
                 for policy in contrast.policies()
             }
-            rng = np.random.default_rng(derive_seed("contrast", name, family))
-            found = _contrast(contrast, counts, plan.headline, rng, plan.alpha)
+            found = _contrast(contrast, counts, plan.headline, plan.alpha)
             yield out.ContrastResult(
                 name=name,
                 label=contrast.label,
@@ -153,20 +148,16 @@ def _contrast(
     contrast: ContrastConfig,
     counts: dict[str, ArmCounts],
     attempts: int,
-    rng: np.random.Generator,
     alpha: float,
 ) -> Contrast:
     if isinstance(contrast, DifferenceConfig):
-        return created_contrast(
-            counts[contrast.arm], counts[contrast.control], attempts, rng, alpha
-        )
+        return created_contrast(counts[contrast.arm], counts[contrast.control], attempts, alpha)
     return tools_by_information(
         counts[contrast.neither],
         counts[contrast.tools],
         counts[contrast.information],
         counts[contrast.both],
         attempts,
-        rng,
         alpha,
     )
 

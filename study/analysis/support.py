@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from reachgym.envs.seeding import derive_seed
 from reachgym.study import results as out
 from reachgym.study.analysis.groups import Group
 from reachgym.study.config import StudyConfig
@@ -85,14 +84,14 @@ def curves(config: StudyConfig, group: Group) -> Iterator[out.PassAtK]:
         for family, own in by_family(rows):
             fewest = min(row.n for row in own)
             ks = [2**i for i in range(_LONGEST_CURVE.bit_length()) if 2**i <= fewest]
-            rng = np.random.default_rng(derive_seed("bootstrap", policy, family))
-            for point in pass_at_k_curve(own, ks, rng, plan.bootstrap, plan.alpha):
+            for point in pass_at_k_curve(own, ks, plan.alpha):
                 yield out.PassAtK(
                     policy=policy,
                     interface=plan.interface,
                     family=family,
                     k=point.k,
                     value=interval(point.value),
+                    seeds=list(point.seeds),
                     draws=point.draws,
                 )
 
@@ -202,10 +201,15 @@ def effects(config: StudyConfig, group: Group) -> Iterator[out.InterfaceEffect]:
 
 
 def covers(config: StudyConfig, group: Group) -> Iterator[out.Cover]:
-    """Cover@tau of a base and its arms, by family, seeds pooled."""
+    """Cover@tau of a base and its arms, by family; a task by its mean over seeds."""
     for policy, rows in {group.name: group.base, **group.arms}.items():
         for family, own in by_family(rows):
-            n, c = [row.n for row in own], [row.c for row in own]
+            seeds = len({row.seed for row in own})
+            by_task = sorted(own, key=lambda row: (row.seed, row.task))
+            n, c = (
+                np.reshape(column, (seeds, -1))
+                for column in zip(*((row.n, row.c) for row in by_task), strict=True)
+            )
             for tau in _TAUS:
                 found = cover_at(n, c, tau, config.measurement.alpha)
                 yield out.Cover(

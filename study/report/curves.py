@@ -17,7 +17,7 @@ _SHOWN_POINTS = 24
 
 
 def pass_at_k(results: Results, group: Group, family: str) -> Figured | None:
-    """Success within k attempts against k, base and arms, with their bands."""
+    """Success within k attempts against k, base and arms, with bounds over tasks."""
     figure, axes = panel()
     said, ticks, rows = [], {1}, []
     for index, policy in enumerate(group.policies):
@@ -30,7 +30,9 @@ def pass_at_k(results: Results, group: Group, family: str) -> Figured | None:
                 f"{policy.label} {share(first.value.estimate)} at k={first.k} and"
                 f" {share(last.value.estimate)} at k={last.k}"
             )
-            rows += [(policy.label, point.k, point.value, point.draws) for point in points]
+            rows += [
+                (policy.label, p.k, p.value, p.draws, min(p.seeds), max(p.seeds)) for p in points
+            ]
     if not rows:
         return None
     axes.set_xscale("log", base=2)
@@ -40,7 +42,7 @@ def pass_at_k(results: Results, group: Group, family: str) -> Figured | None:
     axes.set_ylabel("pass@k")
     words = f"pass@k on {family}: " + "; ".join(said) + "."
     name = f"pass-{group.place}-{list(results.setting.families).index(family)}"
-    columns = ("policy", "k", "pass@k", "draws a task, at least")
+    columns = ("policy", "k", "pass@k", "draws a task, at least", "lowest seed", "highest seed")
     data = Table(f"pass@k on {family} from {group.base.name}", columns, rows)
     return Figured(family, words, svg_text(figure, name), data)
 

@@ -52,18 +52,32 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def economies(results: Results) -> Table:
-    """What adaptive sampling drew, against a plan with one number for all tasks."""
+    """What adaptive sampling drew, against plans with one number of draws for all tasks.
+
+    In the last row that number is one for all policies too: what a plan must draw that cannot know
+    which policy will need most.
+    """
     grouped: dict[tuple[str, str], list[SamplingEconomy]] = {}
     for row in results.economies:
         grouped.setdefault((row.policy, row.interface), []).append(row)
-    labels, rows = _labels(results), []
+    labels = _labels(results)
+    rows: list[tuple[Cell, ...]] = []
     for (policy, interface), own in grouped.items():
         tasks, labelled = sum(e.tasks for e in own), sum(e.labelled for e in own)
         drawn, fixed = sum(e.drawn for e in own), sum(e.fixed for e in own)
         ratio = fixed / drawn if drawn else None
         rows.append((labels[policy], interface, tasks, labelled, drawn, fixed, ratio))
+    if rows:
+        rows.append(_whole_economy(results.economies))
     columns = ("policy", "interface", "n tasks and seeds", "with a label", "attempts drawn")
     return Table("sampling economy", (*columns, "same labels, fixed plan", "ratio"), rows)
+
+
+def _whole_economy(economies: Sequence[SamplingEconomy]) -> tuple[Cell, ...]:
+    tasks, drawn = sum(e.tasks for e in economies), sum(e.drawn for e in economies)
+    fixed = tasks * max(e.fixed // e.tasks for e in economies)
+    labelled = sum(e.labelled for e in economies)
+    return ("all, one plan", "all", tasks, labelled, drawn, fixed, fixed / drawn)
 
 
 def crossings(results: Results) -> Table:

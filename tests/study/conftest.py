@@ -76,7 +76,6 @@ measurement:
   tasks: 2
   first_draws: 4
   scored_draws: 2
-  bootstrap: 50
 evaluations:
   elsewhere:
     label: another world

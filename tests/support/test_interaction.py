@@ -31,7 +31,7 @@ def test_the_difference_in_differences_is_that_of_the_four_shares():
         for name, share in (("neither", 0.1), ("tools", 0.3), ("information", 0.2), ("both", 0.9))
     }
     arms = {name: arm(name, created) for name, created in flags.items()}
-    found = tools_by_information(**arms, attempts=B, rng=np.random.default_rng(1))
+    found = tools_by_information(**arms, attempts=B)
     shares = {name: created.mean() for name, created in flags.items()}
     expected = shares["both"] - shares["information"] - shares["tools"] + shares["neither"]
     assert found.value.estimate == pytest.approx(expected)
@@ -43,18 +43,18 @@ def test_the_difference_in_differences_is_that_of_the_four_shares():
 def test_the_order_of_records_does_not_matter():
     rng = np.random.default_rng(0)
     first, second = (arm(name, rng.random((2, 3, 8)) < 0.5) for name in ("rl", "sft"))
-    straight = created_contrast(first, second, B, np.random.default_rng(1))
+    straight = created_contrast(first, second, B)
     shuffled = ArmCounts(
         [first.counts[i] for i in rng.permutation(48)], [first.base[i] for i in range(47, -1, -1)]
     )
-    assert created_contrast(shuffled, second, B, np.random.default_rng(1)) == straight
+    assert created_contrast(shuffled, second, B) == straight
 
 
 def test_a_task_is_created_only_where_the_base_of_every_seed_is_out_of_reach():
     base = records("base", [[[0, 0]], [[1, 0]]])
     rl = ArmCounts(records("rl", [[[1, 1]], [[1, 1]]]), base)
     rft = ArmCounts(records("rft", [[[1, 0]], [[1, 0]]]), base)
-    found = created_contrast(rl, rft, B, np.random.default_rng(0))
+    found = created_contrast(rl, rft, B)
     assert found.value.estimate == 0.5
     assert found.shares["control"].estimate == 0.0
 
@@ -62,51 +62,40 @@ def test_a_task_is_created_only_where_the_base_of_every_seed_is_out_of_reach():
 def test_each_arm_is_compared_with_its_own_base():
     with_tools = ArmCounts(records("rl", [[[1, 1]]]), records("base", [[[1, 1]]]))
     without = ArmCounts(records("rl", [[[1, 1]]]), records("base", [[[0, 0]]]))
-    found = created_contrast(without, with_tools, B, np.random.default_rng(0))
+    found = created_contrast(without, with_tools, B)
     assert found.value.estimate == 1.0
 
 
-def test_bands_cover_the_contrast_of_the_population_of_families():
-    rng = np.random.default_rng(3)
-    covered, studies = 0, 150
-    for _ in range(studies):
-        gain = rng.beta(1.5, 1.5, (1, 14, 1))
-        luck = rng.random((1, 14, 12))
-        first, second = arm("rl", luck < gain), arm("yoked", luck < 0.4 * gain)
-        value = created_contrast(first, second, B, rng).value
-        covered += value.low <= 0.6 * 0.5 <= value.high
-    assert 0.88 <= covered / studies <= 0.99
-
-
-def test_pairing_narrows_the_band():
+def test_pairing_narrows_the_bounds():
     rng = np.random.default_rng(4)
     luck = rng.random((1, 1, 200))
-    paired = created_contrast(arm("a", luck < 0.6), arm("b", luck < 0.4), B, rng).value
-    apart = created_contrast(arm("a", luck < 0.6), arm("b", luck[..., ::-1] < 0.4), B, rng).value
+    paired = created_contrast(arm("a", luck < 0.6), arm("b", luck < 0.4), B).value
+    apart = created_contrast(arm("a", luck < 0.6), arm("b", luck[..., ::-1] < 0.4), B).value
     assert paired.high - paired.low < 0.75 * (apart.high - apart.low)
 
 
-def test_where_all_tasks_agree_the_band_is_exact_and_not_a_point():
+def test_where_all_tasks_agree_the_bounds_are_exact_and_not_a_point():
     one, none = np.ones((2, 1, 16)), np.zeros((2, 1, 16))
-    found = created_contrast(arm("rl", one), arm("sft", none), B, np.random.default_rng(0))
+    found = created_contrast(arm("rl", one), arm("sft", none), B)
     assert found.value.estimate == found.value.high == 1.0
     assert found.value.low == pytest.approx(2 * 0.025 ** (1 / 16) - 1)
     assert found.shares["arm"].low == pytest.approx(0.025 ** (1 / 16))
     four = {name: arm(name, none) for name in ("neither", "tools", "information", "both")}
-    value = tools_by_information(**four, attempts=B, rng=np.random.default_rng(0)).value
+    value = tools_by_information(**four, attempts=B).value
     assert value.estimate == 0.0
-    assert value.high == -value.low > 0.2
+    assert value.high == pytest.approx(-value.low)
+    assert value.high > 0.2
 
 
 def test_tasks_that_chance_could_solve_are_left_out_and_counted():
     easy = records("rl", [[[1, 1]]])
     easy[0] = TaskCounts("rl", 0, "f0", "t0", *IN, chance=0.1)
     rl = ArmCounts(easy, records("base", [[[0, 0]]]))
-    found = created_contrast(rl, arm("sft", [[[0, 0]]]), B, np.random.default_rng(0))
+    found = created_contrast(rl, arm("sft", [[[0, 0]]]), B)
     assert (found.excluded, found.value.n) == (1, 1)
     only = ArmCounts(easy[:1], rl.base)
     with pytest.raises(ValueError, match="tasks that chance cannot solve"):
-        created_contrast(only, only, B, np.random.default_rng(0))
+        created_contrast(only, only, B)
 
 
 def test_unpaired_arms_and_missing_bases_are_errors():
@@ -114,7 +103,7 @@ def test_unpaired_arms_and_missing_bases_are_errors():
     with pytest.raises(
         ValueError, match="only one of arm and control was measured on f0/t1, seed 0"
     ):
-        created_contrast(rl, sft, B, np.random.default_rng(0))
+        created_contrast(rl, sft, B)
     bare = ArmCounts(rl.counts, rl.base[:1])
     with pytest.raises(ValueError, match="the base of seed 0 was not"):
-        created_contrast(bare, bare, B, np.random.default_rng(0))
+        created_contrast(bare, bare, B)

@@ -211,6 +211,7 @@ def curves():
             "value": interval(
                 sum(1 - (1 - c / 200) ** (2**step) for c in counts) / len(counts), 23 + place
             ),
+            "seeds": [0.0, 1.0],
             "draws": 200,
         }
         for policy, families in SOLVED_OF_200.items()

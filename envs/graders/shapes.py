@@ -1,0 +1,247 @@
+"""Tasks from rows in the shapes of MBPP, HumanEval and APPS."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from reachgym.envs.errors import TaskError
+from reachgym.envs.graders.stdin_stdout import StdinTests
+from reachgym.envs.graders.unit_tests import UnitTests
+from reachgym.envs.graders.verifying import CodeTests, gold_of
+from reachgym.envs.types import Split, Task
+
+_ANSWER = "Answer with a Python program in one fenced code block."
+
+# Rows store tuples as lists, and some wrap what a function returns in a list of its own.
+_APPS_SETUP = """
+import json
+def plain(value):
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value
+def same(actual, expected):
+    return actual == expected or (
+        isinstance(expected, list) and len(expected) == 1 and actual == expected[0]
+    )
+"""
+
+
+def mbpp_task(row: Mapping[str, object], split: Split = "train") -> Task:
+    """A task from a row of MBPP: text, code, test_list, test_setup_code, challenge_test_list.
+
+    Each assertion is a test case. The prompt tells the signatures of the functions tested.
+
+    Raises:
+        TaskError: A field is missing or malformed, or the tests use more of the solution than its
+            functions.
+    """
+    text, code = _text(row, "text"), _text(row, "code")
+    setup = _text(row, "test_setup_code", may_be_empty=True)
+    cases = (*_texts(row, "test_list"), *_texts(row, "challenge_test_list", may_be_empty=True))
+    used = _names_from_outside(_parse("test_list", "\n".join((setup, *cases))))
+    functions, imports = [], []
+    for statement in _parse("code", code).body:
+        if isinstance(statement, ast.FunctionDef) and statement.name in used:
+            functions.append(statement)
+            used.remove(statement.name)
+        elif isinstance(statement, ast.Import | ast.ImportFrom) and _bound(statement) & used:
+            imports.append(ast.unparse(statement))
+            used -= _bound(statement)
+    if used or not functions:
+        _refuse(
+            "test_list",
+            "tests that call functions of 'code' and use nothing else of it",
+            f"use of {', '.join(sorted(used)) or 'nothing'}",
+        )
+    tests = UnitTests(
+        functions=tuple(function.name for function in functions),
+        cases=cases,
+        setup="\n".join((*imports, setup)),
+    )
+    wanted = ", ".join(f"`{f.name}({ast.unparse(f.args)})`" for f in functions)
+    return _task("mbpp", row, "task_id", f"{text}\nDefine {wanted}.", tests, code, split)
+
+
+def humaneval_task(row: Mapping[str, object], split: Split = "train") -> Task:
+    """A task from a row of HumanEval: prompt, canonical_solution, test, entry_point, task_id.
+
+    Its `check` is one test case. An answer may be the whole function or its body alone; helpers
+    that tests use are the prompt's own.
+
+    Raises:
+        TaskError: A field is missing or malformed.
+    """
+    prompt, solution = _text(row, "prompt"), _text(row, "canonical_solution")
+    test, entry = _text(row, "test"), _text(row, "entry_point")
+    if entry not in _defined(_parse("prompt", prompt)):
+        _refuse("entry_point", "a function that 'prompt' begins", repr(entry))
+    if "check" not in _defined(_parse("test", test)):
+        _refuse("test", "a function 'check(candidate)'", "none")
+    tests = UnitTests(
+        functions=(entry,),
+        cases=(f"check({entry})",),
+        setup=f"{prompt}\n{test}",
+        prefix=prompt,
+    )
+    told = f"Complete this function.\n```python\n{prompt}```"
+    return _task("humaneval", row, "task_id", told, tests, solution, split)
+
+
+def apps_task(row: Mapping[str, object], split: Split = "train") -> Task:
+    """A task from a row of APPS: question, solutions, input_output, difficulty, problem_id.
+
+    With `fn_name` in `input_output` a function is tested, or a method of a class `Solution`, else
+    a program by what it reads and prints. The first solution, if there is one, and the difficulty
+    go into the metadata.
+
+    Raises:
+        TaskError: A field is missing or malformed.
+    """
+    question = _text(row, "question")
+    solutions = _json(row, "solutions", may_be_empty=True)
+    if not isinstance(solutions, list) or not all(isinstance(s, str) for s in solutions):
+        _refuse("solutions", "a JSON list of texts", type(solutions).__name__)
+    tests, told = _apps_tests(_json(row, "input_output"))
+    prompt = f"{question}\n{told}"
+    solution = solutions[0] if solutions else ""
+    difficulty = _text(row, "difficulty")
+    return _task("apps", row, "problem_id", prompt, tests, solution, split, difficulty)
+
+
+def _apps_tests(given: object) -> tuple[CodeTests, str]:
+    """The tests, and what the agent is told of how its program is called."""
+    if not isinstance(given, dict):
+        _refuse("input_output", "a JSON object", type(given).__name__)
+    inputs, outputs = given.get("inputs"), given.get("outputs")
+    if not isinstance(inputs, list) or not isinstance(outputs, list):
+        _refuse("input_output", "lists 'inputs' and 'outputs'", f"the keys {sorted(given)}")
+    if not inputs or len(inputs) != len(outputs):
+        lengths = f"{len(inputs)} and {len(outputs)}"
+        _refuse("input_output", "as many outputs as inputs, at least one", lengths)
+    name = given.get("fn_name")
+    if name is None:
+        return _apps_program(inputs, outputs), "Read standard input, and print the output."
+    return _apps_function(name, inputs, outputs), f"Define the function `{name}`."
+
+
+def _apps_program(inputs: list[object], outputs: list[object]) -> CodeTests:
+    pairs = zip(inputs, outputs, strict=True)
+    return StdinTests(
+        tuple((_lines("inputs", given), _lines("outputs", out)) for given, out in pairs)
+    )
+
+
+def _apps_function(name: object, inputs: list[object], outputs: list[object]) -> CodeTests:
+    if not isinstance(name, str) or not name.isidentifier():
+        _refuse("input_output", "a function's name as 'fn_name'", repr(name))
+    if not all(isinstance(arguments, list) for arguments in inputs):
+        _refuse("input_output", "a list of arguments for each of 'inputs'", "something else")
+    cases = tuple(
+        f"assert same(plain({name}(*json.loads({json.dumps(arguments)!r}))),"
+        f" json.loads({json.dumps(expected)!r}))"
+        for arguments, expected in zip(inputs, outputs, strict=True)
+    )
+    return UnitTests(functions=(name,), cases=cases, setup=_APPS_SETUP)
+
+
+def _lines(name: str, value: object) -> str:
+    """A text, which a row may give as a list of lines."""
+    if isinstance(value, list):
+        return "\n".join(map(str, value))
+    if not isinstance(value, str):
+        _refuse("input_output", f"texts in {name!r}", type(value).__name__)
+    return value
+
+
+def _task(
+    family: str,
+    row: Mapping[str, object],
+    id_field: str,
+    prompt: str,
+    tests: CodeTests,
+    solution: str,
+    split: Split,
+    difficulty: str = "",
+) -> Task:
+    name = row.get(id_field, hashlib.sha256(prompt.encode()).hexdigest()[:12])
+    return Task(
+        id=f"{family}/{name}",
+        prompt=f"{prompt}\n{_ANSWER}",
+        gold=gold_of(tests),
+        family=family,
+        split=split,
+        metadata={"solution": solution} | ({"difficulty": difficulty} if difficulty else {}),
+    )
+
+
+def _text(row: Mapping[str, object], field: str, may_be_empty: bool = False) -> str:
+    value = row.get(field)
+    if not isinstance(value, str) or not (value or may_be_empty):
+        _refuse(field, "a text", _described(row, field))
+    return value
+
+
+def _texts(row: Mapping[str, object], field: str, may_be_empty: bool = False) -> tuple[str, ...]:
+    value = row.get(field)
+    if not isinstance(value, list) or not (value or may_be_empty):
+        _refuse(field, "a list of texts", _described(row, field))
+    if not all(isinstance(item, str) for item in value):
+        _refuse(field, "a list of texts", repr(value)[:40])
+    return tuple(value)
+
+
+def _json(row: Mapping[str, object], field: str, may_be_empty: bool = False) -> Any:  # noqa: ANN401 - JSON
+    text = _text(row, field, may_be_empty)
+    try:
+        return json.loads(text or "[]")
+    except (ValueError, RecursionError) as error:
+        _refuse(field, "JSON", str(error))
+
+
+def _described(row: Mapping[str, object], field: str) -> str:
+    return repr(row[field])[:40] if field in row else "no such field"
+
+
+def _refuse(field: str, expected: str, got: str) -> NoReturn:
+    raise TaskError(f"field '{field}' of a row: expected {expected}, got {got}; correct the row")
+
+
+def _parse(field: str, source: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        _refuse(field, "Python", f"{type(error).__name__}: {error}")
+
+
+def _defined(tree: ast.Module) -> set[str]:
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def _names_from_outside(tree: ast.Module) -> set[str]:
+    """Names that a program reads but never binds."""
+    read: set[str] = set()
+    bound = set(vars(builtins))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        bound |= _bound(node)
+    return read - bound
+
+
+def _bound(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.arg):
+        return {node.arg}
+    if isinstance(node, ast.ExceptHandler) and node.name:
+        return {node.name}
+    return set()

@@ -1,0 +1,72 @@
+"""The verifier of tasks whose answer is a program: reads tests from the gold, and grades."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TypeAlias
+
+import pydantic
+
+from reachgym.envs.errors import TaskError
+from reachgym.envs.graders.state_check import StateCheck
+from reachgym.envs.graders.stdin_stdout import StdinTests
+from reachgym.envs.graders.unit_tests import UnitTests
+from reachgym.envs.sandbox.protocol import Sandbox
+from reachgym.envs.sandbox.shared import shared_sandbox
+from reachgym.envs.types import Verdict
+from reachgym.envs.verifier import Attempt, Verifier
+
+CodeTests: TypeAlias = UnitTests | StdinTests | StateCheck
+
+_KINDS: dict[str, type[CodeTests]] = {
+    "unit_tests": UnitTests,
+    "stdin_tests": StdinTests,
+    "state_check": StateCheck,
+}
+_BLOCK = re.compile(r"^```[^\n`]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def code_verifier(sandbox: Callable[[], Sandbox] = shared_sandbox) -> Verifier:
+    """A verifier that runs the answer's program against the tests in the task's gold.
+
+    The reward is the share of test cases that passed.
+
+    Args:
+        sandbox: Gives the sandbox to grade in; called for each attempt.
+    """
+
+    def verify(attempt: Attempt) -> Verdict:
+        if attempt.answer is None:
+            return Verdict(0.0, False, "No answer was given.")
+        tests = tests_from_gold(attempt.task.gold)
+        return tests.grade(program_in(attempt.answer), sandbox()).verdict()
+
+    return verify
+
+
+def program_in(answer: str) -> str:
+    """The last fenced code block of an answer, or all of it where there is none."""
+    blocks = _BLOCK.findall(answer)
+    return str(blocks[-1]) if blocks else answer
+
+
+def gold_of(tests: CodeTests) -> str:
+    """Tests as the gold of a task."""
+    (kind,) = (name for name, kind in _KINDS.items() if isinstance(tests, kind))
+    return json.dumps({kind: asdict(tests)})
+
+
+def tests_from_gold(gold: str) -> CodeTests:
+    """The tests that `gold_of` made a gold of.
+
+    Raises:
+        TaskError: The gold is something else.
+    """
+    try:
+        ((kind, fields),) = json.loads(gold).items()
+        return pydantic.TypeAdapter(_KINDS[kind]).validate_python(fields)
+    except (ValueError, AttributeError, KeyError) as error:
+        raise TaskError(f"expected a gold made by gold_of(tests), got {gold[:40]!r}") from error

@@ -55,7 +55,7 @@ def economies(results: Results) -> Table:
     """What adaptive sampling drew, against plans with one number of draws for all tasks.
 
     In the last row that number is one for all policies too: what a plan must draw that cannot know
-    which policy will need most.
+    which policy, or which task of it, will need most.
     """
     grouped: dict[tuple[str, str], list[SamplingEconomy]] = {}
     for row in results.economies:
@@ -68,16 +68,19 @@ def economies(results: Results) -> Table:
         ratio = fixed / drawn if drawn else None
         rows.append((labels[policy], interface, tasks, labelled, drawn, fixed, ratio))
     if rows:
-        rows.append(_whole_economy(results.economies))
+        rows.append(_whole_study(results))
     columns = ("policy", "interface", "n tasks and seeds", "with a label", "attempts drawn")
     return Table("sampling economy", (*columns, "same labels, fixed plan", "ratio"), rows)
 
 
-def _whole_economy(economies: Sequence[SamplingEconomy]) -> tuple[Cell, ...]:
-    tasks, drawn = sum(e.tasks for e in economies), sum(e.drawn for e in economies)
-    fixed = tasks * max(e.fixed // e.tasks for e in economies)
-    labelled = sum(e.labelled for e in economies)
-    return ("all, one plan", "all", tasks, labelled, drawn, fixed, fixed / drawn)
+def _whole_study(results: Results) -> tuple[Cell, ...]:
+    headline = next(b.attempts for b in results.setting.sample_budgets if b.headline)
+    rows = [m for m in results.measurements if m.bound_source == "draws"]
+    drawn = sum(m.drawn or m.n for m in rows)
+    labelled = sum(m.labels[headline] != "undecided" for m in rows)
+    fixed = len(rows) * max(e.fixed // e.tasks for e in results.economies)
+    ratio = fixed / drawn if drawn else None
+    return ("every policy, one plan", "all", len(rows), labelled, drawn, fixed, ratio)
 
 
 def crossings(results: Results) -> Table:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullLocator
 
 from reachgym.study.report.figure import Figured, Group, compared_interface, groups_of
 from reachgym.study.report.svg import marker_look, panel, svg_text
 from reachgym.study.report.table import Table
 from reachgym.study.report.text import number, share
 from reachgym.study.results import ArmVerdict, PolicyInfo, Results
-
-_MANY_POWERS = 2.5
 
 FlowTotals = Mapping[tuple[str, str], Mapping[str, int]]
 
@@ -29,8 +25,9 @@ class Met:
         base: The base.
         arm: The arm.
         family: The family.
-        p: Median over tasks of the base's success probability.
-        drawn_at: The same, or where it is zero the median of the upper bounds.
+        p: Median over tasks of the base's success probability, by its own draws.
+        estimated: The same by importance sampling; None where nothing was scored.
+        believed: Estimates that passed every check.
         tasks: Pairs of task and seed that the medians are over.
         shares: Of compared tasks, those created and those elicited.
         compared: Pairs of task and seed compared.
@@ -41,7 +38,8 @@ class Met:
     arm: PolicyInfo
     family: str
     p: float
-    drawn_at: float
+    estimated: float | None
+    believed: int
     tasks: int
     shares: tuple[float, float]
     compared: int
@@ -72,16 +70,17 @@ def _met(results: Results, flows: FlowTotals, group: Group, arm: PolicyInfo) -> 
             for m in results.measurements
             if (m.policy, m.interface, m.family) == (group.base.name, interface, family)
         ]
+        scored = [e for e in results.estimates if (e.base, e.family) == (group.base.name, family)]
         compared = sum(counts.values()) - counts["excluded"] if counts else 0
         if counts and rows and compared:
-            p = median(m.p.estimate for m in rows)
             found.append(
                 Met(
                     base=group.base,
                     arm=arm,
                     family=family,
-                    p=p,
-                    drawn_at=p or median(m.p.high for m in rows),
+                    p=median(m.p.estimate for m in rows),
+                    estimated=median(e.estimate for e in scored) if scored else None,
+                    believed=sum(not e.failed for e in scored),
                     tasks=len(rows),
                     shares=(counts["created"] / compared, counts["elicited"] / compared),
                     compared=compared,
@@ -93,38 +92,30 @@ def _met(results: Results, flows: FlowTotals, group: Group, arm: PolicyInfo) -> 
 
 def _figure(results: Results, kind: str, label: str, met: Sequence[Met]) -> Figured:
     figure, axes = panel()
+    bases = list(dict.fromkeys(m.base.label for m in met))
     for index, family in enumerate(results.setting.families):
-        own = sorted((m for m in met if m.family == family), key=lambda m: m.drawn_at)
+        own = [m for m in met if m.family == family]
         if own:
-            _lines(axes, own, index)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=_ticks([m.drawn_at for m in met])))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_locator(NullLocator())
+            _lines(axes, [bases.index(m.base.label) for m in own], own, index)
+    axes.set_xticks(range(len(bases)), bases, rotation=20)
+    axes.set_xlim(-0.4, len(bases) - 0.6)
     axes.set_ylim(-0.05, 1.05)
-    axes.set_xlabel("base: median success probability")
     axes.set_ylabel("share of tasks")
     said = "; ".join(
         f"{m.family} from {m.base.label} at {share(m.p)}: created {share(m.shares[0])},"
         f" elicited {share(m.shares[1])} (n={m.compared})"
         for m in met
     )
-    words = f"{label}: shares of tasks against the base's median success probability. {said}."
+    words = f"{label}: shares of tasks by the base that it was trained from. {said}."
     name = f"exposure-{[p.name for p in results.setting.policies].index(met[0].arm.name)}"
     return Figured(label, words, svg_text(figure, name), _data(results, kind, met))
 
 
-def _ticks(drawn: Sequence[float]) -> tuple[float, ...]:
-    """Digits to mark in each power of ten, fewer where there are many powers."""
-    powers = math.log10(max(drawn) / min(drawn))
-    return (1.0,) if powers > _MANY_POWERS else (1.0, 2.0, 5.0) if powers < 1 else (1.0, 3.0)
-
-
-def _lines(axes: Axes, own: Sequence[Met], index: int) -> None:
+def _lines(axes: Axes, places: Sequence[int], own: Sequence[Met], index: int) -> None:
     look = marker_look(index)
     for place, filled in ((0, True), (1, False)):
         axes.plot(
-            [m.drawn_at for m in own],
+            places,
             [m.shares[place] for m in own],
             linewidth=1.2,
             linestyle="-" if filled else ":",
@@ -140,12 +131,15 @@ def _data(results: Results, kind: str, met: Sequence[Met]) -> Table:
         "its pre-training differs by",
         "family",
         "median p of the base",
+        "by importance sampling",
+        "n passing its checks",
         "n tasks",
     )
     columns += ("verdict", "created share", "created", "elicited", "n compared")
     rows = [
         (
-            *(m.base.label, _difference(results, m.base), m.family, m.p, m.tasks),
+            *(m.base.label, _difference(results, m.base), m.family, m.p),
+            *(m.estimated, m.believed, m.tasks),
             ", ".join(m.verdict.verdicts) if m.verdict else "",
             m.verdict.created_share if m.verdict else None,
             *(m.shares[0], m.shares[1], m.compared),

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+import statistics
 from html.parser import HTMLParser
 from itertools import pairwise
 from urllib.parse import unquote
@@ -275,16 +276,26 @@ def test_a_frontier_starts_at_an_importance_estimate_where_the_base_never_succee
     assert "starts at 0.050" in frontier(without, group, "arithmetic-3").words
 
 
-def test_exposure_is_the_measured_success_and_not_the_setting(results):
+def test_bases_are_compared_with_what_they_measurably_could(results):
     figures = by_exposure(results, flow_totals(results.flows))
     assert [figure.title for figure in figures] == ["SFT on answers", "RL, tools & information"]
     rows = {(row[0], row[2]): row for row in figures[1].data.rows}
     told = rows["=cmd|' /C calc'!A0", "lookup-2"]
     assert told[1] == "lookup_exposure 0.16"
     assert told[3] == pytest.approx(5.5 / 200)
-    assert told[5] == "elicitation"
-    assert told[7:] == (0.0, 5 / 6, 6)
-    assert rows["base", "lookup-2"][7:] == (4 / 6, 0.0, 6)
+    assert told[6:8] == (6, "elicitation")
+    assert told[9:] == (0.0, 5 / 6, 6)
+    assert rows["base", "lookup-2"][9:] == (4 / 6, 0.0, 6)
+
+
+def test_bases_are_compared_by_importance_sampling_where_it_was_done(results):
+    figures = by_exposure(results, flow_totals(results.flows))
+    rows = {(row[0], row[2]): row for row in figures[1].data.rows}
+    own = [e for e in results.estimates if (e.base, e.family) == ("base", "lookup-2")]
+    assert rows["base", "lookup-2"][4:6] == (
+        statistics.median(e.estimate for e in own),
+        sum(not e.failed for e in own),
+    )
 
 
 def test_headings_go_down_one_level_at_a_time(elements):

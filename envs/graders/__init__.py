@@ -31,7 +31,7 @@ from reachgym.envs.graders.verifying import (
     code_verifier,
     gold_of,
     program_in,
-    tests_from_gold,
+    read_gold,
 )
 
 __all__ = [
@@ -47,5 +47,5 @@ __all__ = [
     "humaneval_task",
     "mbpp_task",
     "program_in",
-    "tests_from_gold",
+    "read_gold",
 ]

@@ -41,7 +41,7 @@ def code_verifier(sandbox: Callable[[], Sandbox] = shared_sandbox) -> Verifier:
     def verify(attempt: Attempt) -> Verdict:
         if attempt.answer is None:
             return Verdict(0.0, False, "No answer was given.")
-        tests = tests_from_gold(attempt.task.gold)
+        tests = read_gold(attempt.task.gold)
         return tests.grade(program_in(attempt.answer), sandbox()).verdict()
 
     return verify
@@ -59,7 +59,7 @@ def gold_of(tests: CodeTests) -> str:
     return json.dumps({kind: asdict(tests)})
 
 
-def tests_from_gold(gold: str) -> CodeTests:
+def read_gold(gold: str) -> CodeTests:
     """The tests that `gold_of` made a gold of.
 
     Raises:

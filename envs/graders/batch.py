@@ -10,7 +10,7 @@ from typing import TypeVar
 from reachgym.envs.graders.frames import read_frames
 from reachgym.envs.sandbox.protocol import ExecResult, Outcome
 
-# Each may last as long as the sandbox's deadline.
+# Each may last as long as the sandbox's deadline, and a grading must end.
 MOST_BROKEN_EXECUTIONS = 8
 
 ItemT = TypeVar("ItemT")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
+import marshal
+import sys
 import types
 
+# An interpreter like this one need not compile again what it will run thousands of times.
 _PROGRAM = """
-import sys, types
-for name, source in {sources!r}:
+import marshal, sys, types
+alike = sys.version == {version!r}
+for name, source, compiled in {modules!r}:
     module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(source, name, "exec"), module.__dict__)
+    exec(marshal.loads(compiled) if alike else compile(source, name, "exec"), module.__dict__)
 module.{function}(*{arguments!r})
 """
 
@@ -23,9 +27,15 @@ def program(modules: tuple[types.ModuleType, ...], function: str, *arguments: ob
         function: Its name.
         arguments: Values that are what their `repr` says.
     """
-    return _PROGRAM.format(sources=_sources(modules), function=function, arguments=arguments)
+    return _PROGRAM.format(
+        version=sys.version,
+        modules=_shipped(modules),
+        function=function,
+        arguments=arguments,
+    )
 
 
 @functools.lru_cache
-def _sources(modules: tuple[types.ModuleType, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple((module.__name__, inspect.getsource(module)) for module in modules)
+def _shipped(modules: tuple[types.ModuleType, ...]) -> tuple[tuple[str, str, bytes], ...]:
+    named = [(module.__name__, inspect.getsource(module)) for module in modules]
+    return tuple((name, text, marshal.dumps(compile(text, name, "exec"))) for name, text in named)

@@ -26,6 +26,7 @@ _KINDS: dict[str, type[CodeTests]] = {
     "stdin_tests": StdinTests,
     "state_check": StateCheck,
 }
+_READERS = {name: pydantic.TypeAdapter(kind) for name, kind in _KINDS.items()}
 _BLOCK = re.compile(r"^```[^\n`]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -67,6 +68,6 @@ def read_gold(gold: str) -> CodeTests:
     """
     try:
         ((kind, fields),) = json.loads(gold).items()
-        return pydantic.TypeAdapter(_KINDS[kind]).validate_python(fields)
+        return _READERS[kind].validate_python(fields)
     except (ValueError, AttributeError, KeyError) as error:
         raise TaskError(f"expected a gold made by gold_of(tests), got {gold[:40]!r}") from error

@@ -91,6 +91,13 @@ def test_what_is_expected_is_not_in_the_candidates_reach(sandbox):
     assert [case.passed for case in report.cases] == [False, True], report
 
 
+def test_a_program_that_always_hangs_ends_after_few_executions(hasty):
+    tests = StdinTests((("", ""),) * 10)
+    report = tests.grade("while True: pass", hasty)
+    assert report.score == 0
+    assert [case.why.startswith("not run") for case in report.cases] == [False] * 8 + [True] * 2
+
+
 @pytest.mark.parametrize(
     ("output", "expected", "same"),
     [

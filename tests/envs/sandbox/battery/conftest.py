@@ -1,0 +1,333 @@
+"""The battery's levels, and how an attack on one of them is made and its aftermath looked at."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reachgym.envs.errors import SandboxError
+from reachgym.envs.sandbox.protocol import ExecResult, Sandbox, SandboxLimits
+
+if TYPE_CHECKING:
+    from reachgym.envs.sandbox.protocol import Session
+
+# Module below the sandbox package, class, and what it takes besides limits.
+LEVELS: dict[str, tuple[str, str, dict[str, str]]] = {
+    "namespaces": ("namespaces", "NamespacesSandbox", {}),
+    "landlock": ("landlock.sandbox", "LandlockSandbox", {}),
+    "docker": ("docker.sandbox", "DockerSandbox", {"runtime": "runc"}),
+    "docker-gvisor": ("docker.sandbox", "DockerSandbox", {"runtime": "runsc"}),
+}
+LIMITS = SandboxLimits(
+    wall_s=1.5, memory_bytes=96 * 2**20, output_bytes=4000, processes=24, file_bytes=4 * 2**20
+)
+SECRET = "-".join(("a", "secret", "of", "the", "host"))
+NOBODY = 65534
+_SETTLED_S = 10.0
+_SERIAL = itertools.count()
+
+# The name of a process is inherited by its children, so that all of an attack can be found.
+PRELUDE = """
+import ctypes, errno, os, platform, signal, socket, struct, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl(15, {mark!r}, 0, 0, 0)
+NUMBERS = {{
+    "unshare": (272, 97), "clone": (56, 220), "clone3": (435, 435), "setns": (308, 268),
+    "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "open_tree": (428, 428),
+    "fsopen": (430, 430), "ptrace": (101, 117), "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271), "pidfd_getfd": (438, 438), "io_uring_setup": (425, 425),
+    "userfaultfd": (323, 282), "bpf": (321, 280), "perf_event_open": (298, 241),
+    "keyctl": (250, 219), "add_key": (248, 217), "request_key": (249, 218),
+    "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106),
+    "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "shmget": (29, 194),
+}}
+def syscall(name, *words):
+    number = NUMBERS[name][platform.machine() == "aarch64"]
+    words = [w if isinstance(w, (bytes, ctypes.Array)) else ctypes.c_long(w) for w in words]
+    result = libc.syscall(ctypes.c_long(number), *words)
+    if result < 0: raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+def attempt(name, action, *arguments):
+    try: value = action(*arguments)
+    except OSError as error: print(name, "REFUSED", errno.errorcode.get(error.errno), flush=True)
+    else: print(name, "DONE", repr(value)[:200], flush=True)
+def others():
+    own = {{os.getpid()}}
+    numbered = {{int(n) for n in os.listdir("/proc") if n.isdigit()}} if os.path.isdir(
+        "/proc") else set()
+    return sorted((numbered | {{1, os.getppid()}}) - own - {{0}})
+"""
+
+VIEW = """
+import atexit, builtins, os, resource, signal, sys
+def listing(folder):
+    try: return sorted(os.listdir(folder))
+    except OSError: return None
+print(os.getcwd(), listing("."), listing("/tmp"), listing("/dev/shm"), sorted(os.environ.items()))
+print(sum(name.isdigit() for name in listing("/proc") or ()), os.getuid(), os.umask(0))
+print(sorted(vars(builtins)), sorted(sys.modules), sys.path, sys.meta_path, sys.path_hooks)
+print([signal.getsignal(n) for n in range(1, 65) if n not in (32, 33)], signal.getitimer(0))
+print(signal.pthread_sigmask(signal.SIG_BLOCK, ()), os.getpriority(0, 0), atexit._ncallbacks())
+print([resource.getrlimit(n) for n in range(16)], open.__module__, print.__self__.__name__)
+"""
+
+OWNER = """
+import importlib, sys
+from reachgym.envs.sandbox.protocol import SandboxLimits
+sandbox = getattr(importlib.import_module({module!r}), {name!r})({limits!r}, **{options!r})
+print("started", flush=True)
+print(sandbox.exec({code!r}).stdout, end="", flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Attacker:
+    """Runs attacks in one sandbox, in processes that the host can recognise.
+
+    Attributes:
+        sandbox: Where they run.
+        mark: The name of the attack's processes, as the host sees it.
+    """
+
+    sandbox: Sandbox
+    mark: bytes
+
+    def __call__(self, code: str, *, files: dict[str, bytes] | None = None) -> ExecResult:
+        """Run `code` after the prelude."""
+        return self.sandbox.exec(self.armed(code), files=files)
+
+    def armed(self, code: str) -> str:
+        """`code` with the prelude before it."""
+        return PRELUDE.format(mark=self.mark) + code
+
+    def is_refused(self, code: str) -> ExecResult:
+        """Run attempts, all of which have to be well-formed and to fail."""
+        result = self(code)
+        lines = result.stdout.splitlines()
+        assert lines, result
+        for line in lines:
+            assert " REFUSED " in line, result
+            assert not line.endswith("EFAULT"), f"no attack at all: {result}"
+        assert result.exit_code == 0, result
+        return result
+
+    def living(self) -> list[int]:
+        """Processes of the attacks on this machine, zombies included."""
+        return [
+            int(path.parent.name)
+            for path in Path("/proc").glob("[0-9]*/comm")
+            if _read(path).rstrip(b"\n") == self.mark
+        ]
+
+
+@dataclass(frozen=True)
+class Host:
+    """What attacks must not reach.
+
+    Attributes:
+        folder: Anyone may list it and write into it.
+        secret_file: Anyone may read and write it; it holds the secret.
+        bystanders: Processes, one by each user that a sandbox may run as.
+    """
+
+    folder: Path
+    secret_file: Path
+    bystanders: tuple[subprocess.Popen[bytes], ...]
+
+    def is_unharmed(self) -> bool:
+        """Whether nothing was killed, stopped, created or changed."""
+        states = [_read(Path(f"/proc/{b.pid}/stat")).rsplit(b") ")[-1] for b in self.bystanders]
+        return (
+            all(state.startswith(b"S") for state in states)
+            and list(self.folder.iterdir()) == [self.secret_file]
+            and self.secret_file.read_text() == SECRET
+        )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def make(level: str, limits: SandboxLimits) -> Sandbox:
+    """A sandbox of the level; skips where there is none."""
+    module, name, options = LEVELS[level]
+    try:
+        loaded = importlib.import_module(f"reachgym.envs.sandbox.{module}")
+        sandbox: Sandbox = getattr(loaded, name)(limits, **options)
+    except (SandboxError, ModuleNotFoundError) as error:
+        pytest.skip(f"this machine gives no sandbox of level {level}: {error}")
+    return sandbox
+
+
+@functools.cache
+def reason_against(level: str) -> str:
+    """Why there is no such level here; empty if there is one."""
+    try:
+        make(level, LIMITS).close()
+    except pytest.skip.Exception as skip:
+        return str(skip)
+    return ""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _namespaces() -> None:
+    """The folder above is about one level; here each says for itself whether it is given."""
+
+
+@pytest.fixture(scope="session", params=LEVELS)
+def level(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    if reason := reason_against(name):
+        pytest.skip(reason)
+    return name
+
+
+@pytest.fixture(scope="session")
+def open_sandbox(level: str) -> Callable[[SandboxLimits], Sandbox]:
+    return functools.partial(make, level)
+
+
+@pytest.fixture(scope="session")
+def limits() -> SandboxLimits:
+    return LIMITS
+
+
+@pytest.fixture(scope="session")
+def secret() -> str:
+    os.environ["REACHGYM_BATTERY_SECRET"] = SECRET
+    return SECRET
+
+
+@pytest.fixture(scope="session")
+def host(secret: str) -> Iterator[Host]:
+    # The sandbox's user could not get to pytest's own temporary folders even without a sandbox.
+    with tempfile.TemporaryDirectory(prefix="battery-", dir="/var/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        file = folder / "secret.txt"
+        file.write_text(secret)
+        file.chmod(0o666)
+        users = {os.getuid(), NOBODY} if os.getuid() == 0 else {os.getuid()}
+        bystanders = tuple(
+            subprocess.Popen(["sleep", "100000"], user=user, start_new_session=True, cwd="/")
+            for user in sorted(users)
+        )
+        yield Host(folder, file, bystanders)
+        for bystander in bystanders:
+            bystander.kill()
+            bystander.wait()
+
+
+@pytest.fixture(scope="module")
+def sandbox(
+    open_sandbox: Callable[[SandboxLimits], Sandbox], limits: SandboxLimits, secret: str
+) -> Iterator[Sandbox]:
+    with open_sandbox(limits) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def usual_view(sandbox: Sandbox) -> str:
+    """What an execution sees that comes after none."""
+    result = sandbox.exec(VIEW)
+    assert result.exit_code == 0, result
+    return result.stdout
+
+
+@pytest.fixture
+def attacker(sandbox: Sandbox, host: Host, usual_view: str) -> Iterator[Attacker]:
+    """Attacks the sandbox; afterwards all must be as if it had not."""
+    attacker = Attacker(sandbox, f"rg{os.getpid()}-{next(_SERIAL)}".encode()[:15])
+    yield attacker
+    assert settles(lambda: not attacker.living()), "processes of the attack are left"
+    assert settles(lambda: sandbox.exec(VIEW).stdout == usual_view), (
+        "the next execution sees something of the attack:\n"
+        f"{sandbox.exec(VIEW).stdout}\nand not\n{usual_view}"
+    )
+    assert host.is_unharmed()
+
+
+@pytest.fixture
+def attack(attacker: Attacker) -> Callable[..., ExecResult]:
+    """Runs an attack, and lets the test go on with its result."""
+    return attacker
+
+
+@pytest.fixture
+def refuses(attacker: Attacker) -> Callable[[str], ExecResult]:
+    """Whether all of some well-formed attempts are refused."""
+    return attacker.is_refused
+
+
+def settles(condition: Callable[[], bool]) -> bool:
+    """Whether the condition comes to hold within some seconds."""
+    deadline_s = time.monotonic() + _SETTLED_S
+    while not condition():
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], bool]], bool]:
+    return settles
+
+
+@pytest.fixture
+def session(sandbox: Sandbox) -> Iterator[Session]:
+    """A session of the sandbox, where the level has sessions."""
+    if not hasattr(type(sandbox), "open_session"):
+        pytest.skip(f"level {sandbox.level} has no sessions")
+    with sandbox.open_session() as opened:
+        yield opened
+
+
+@pytest.fixture
+def start_owner(
+    level: str, limits: SandboxLimits, tmp_path: Path
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a process that runs code in a sandbox of its own and prints the output."""
+    started = []
+
+    def start(code: str, stdin: int = subprocess.DEVNULL, before: str = "") -> object:
+        module, name, options = LEVELS[level]
+        script = before + OWNER.format(
+            module=f"reachgym.envs.sandbox.{module}",
+            name=name,
+            limits=limits,
+            options=options,
+            code=code,
+        )
+        owner = subprocess.Popen(
+            [sys.executable, "-c", script],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )
+        started.append(owner)
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "started\n"
+        return owner
+
+    yield start
+    for owner in started:
+        owner.kill()
+        owner.communicate()

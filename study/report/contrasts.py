@@ -1,4 +1,4 @@
-"""Contrasts between arms: a forest plot over all families, and a table for each family."""
+"""Contrasts between arms: a forest plot, and a table of every family."""
 
 from __future__ import annotations
 
@@ -18,26 +18,28 @@ _AXIS_IN = 0.55
 
 
 def forest(results: Results) -> Figured | None:
-    """One band a contrast: the difference of created shares over all families."""
-    over_all = [c for c in results.contrasts if c.family == OVER_ALL_FAMILIES]
-    if not over_all:
+    """One band a contrast, over all families and in each where some arm created something."""
+    drawn = [c for c in results.contrasts if c.family == OVER_ALL_FAMILIES or any(c.terms.values())]
+    if not drawn:
         return None
-    figure, axes = panel(height_in=_AXIS_IN + _ROW_IN * len(over_all))
+    figure, axes = panel(height_in=_AXIS_IN + _ROW_IN * len(drawn))
     axes.axvline(0.0, color="#566170", linewidth=1.2, zorder=0)
-    for row, contrast in enumerate(over_all):
+    for row, contrast in enumerate(drawn):
         _band(axes, row, contrast)
-    axes.set_ylim(len(over_all) - 0.5, -0.75)
+    axes.set_ylim(len(drawn) - 0.5, -0.75)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("difference of created shares")
     said = "; ".join(
-        f"{c.label} {c.difference.estimate:+.3f} ({c.difference.low:+.3f} to"
-        f" {c.difference.high:+.3f}, n={c.difference.n} families)"
-        for c in over_all
+        f"{c.label}, {c.family}: {c.difference.estimate:+.3f} ({c.difference.low:+.3f} to"
+        f" {c.difference.high:+.3f}, n={c.difference.n} tasks)"
+        for c in drawn
     )
-    words = f"Differences of created shares over all families: {said}."
-    return Figured("Over all families", words, svg_text(figure, "forest"), by_family(results))
+    words = f"Differences of created shares: {said}."
+    return Figured(
+        "Over families, and within them", words, svg_text(figure, "forest"), by_family(results)
+    )
 
 
 def by_family(results: Results) -> Table:
@@ -65,7 +67,7 @@ def _band(axes: Axes, row: int, contrast: ContrastResult) -> None:
         markerfacecolor="#0072B2" if decided else "white",
     )
     axes.annotate(
-        one_line(contrast.label, _LONGEST_LABEL),
+        one_line(f"{contrast.label}: {contrast.family}", _LONGEST_LABEL),
         (0.0, row - 0.3),
         xycoords=("axes fraction", "data"),
         verticalalignment="bottom",

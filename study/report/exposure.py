@@ -97,7 +97,7 @@ def _figure(results: Results, kind: str, label: str, met: Sequence[Met]) -> Figu
         own = [m for m in met if m.family == family]
         if own:
             _lines(axes, [bases.index(m.base.label) for m in own], own, index)
-    axes.set_xticks(range(len(bases)), bases, rotation=20)
+    axes.set_xticks(range(len(bases)), bases, rotation=20, parse_math=False)
     axes.set_xlim(-0.4, len(bases) - 0.6)
     axes.set_ylim(-0.05, 1.05)
     axes.set_ylabel("share of tasks")

@@ -25,6 +25,7 @@ _FLOOR_BITS = -0.6
 _LONGEST_WHISKER_BITS = 5.0
 _LEAST_P = 1e-12
 _MARKER_POINTS = 4.7
+_NAME_BITS = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ def _budget_lines(axes: Axes, budgets: Sequence[SampleBudget]) -> None:
         width, dash = (1.5, "--") if budget.headline else (0.9, ":")
         axes.axvline(at, color="#566170", linewidth=width, linestyle=dash)
         axes.axhline(at, color="#566170", linewidth=width, linestyle=dash)
-    names = [str(budget.attempts) for budget in budgets]
+    names = _names(budgets, bits)
     top, right = axes.secondary_xaxis("top"), axes.secondary_yaxis("right")
     for side in (top, right):
         side.spines[:].set_visible(False)
@@ -182,6 +183,15 @@ def _budget_lines(axes: Axes, budgets: Sequence[SampleBudget]) -> None:
     top.set_xticks(bits, names)
     right.set_yticks(bits, names)
     top.set_xlabel("in reach within B attempts, B =", fontsize=8)
+
+
+def _names(budgets: Sequence[SampleBudget], bits: Sequence[float]) -> list[str]:
+    """What stands at each line: nothing where the headline's name would be written over."""
+    headline = next(at for at, budget in zip(bits, budgets, strict=True) if budget.headline)
+    return [
+        str(budget.attempts) if budget.headline or abs(at - headline) > _NAME_BITS else ""
+        for at, budget in zip(bits, budgets, strict=True)
+    ]
 
 
 def _scatter(axes: Axes, moved: Sequence[Moved], index: int) -> None:

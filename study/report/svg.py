@@ -31,7 +31,7 @@ _STYLE: dict[Any, Any] = {
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 _SHEET = re.compile(r"<style [^>]*>.*?</style>", re.DOTALL)
 _NAMESPACE = re.compile(r'\s+xmlns(:\w+)?="[^"]*"')
-_FONTS = re.compile(r" font-family: [^;]*;")
+_FONTS = re.compile(r" font-family: [^;\"]*;?")
 _TAG = re.compile(r"<[^>]*>")
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _MARKED = re.compile(r"<g( clip-path=\"[^\"]*\")>((?:<use [^>]*/>)+)</g>")

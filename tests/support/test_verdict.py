@@ -153,12 +153,18 @@ def test_undecided_tasks_count_against_creation_and_against_elicitation():
     assert verdict.created_share.high == 1.0
 
 
-def test_a_small_gain_on_tasks_whose_labels_are_open_is_not_yet_elicitation():
-    base = [TaskCounts("base", 0, "f", f"{task}", 40, 3) for task in range(32)]
-    arm = [TaskCounts("rl", 0, "f", f"{task}", 40, 4) for task in range(32)]
+def test_a_gain_on_tasks_whose_labels_are_open_is_not_yet_elicitation():
+    def rows(policy, n, c):
+        return [TaskCounts(policy, 0, "f", f"{task}", n, c) for task in range(32)]
+
+    assert one(rows("rl", 16, 16), rows("base", 16, 2)).claims == (Claim.INCONCLUSIVE,)
+    assert one(rows("rl", 400, 400), rows("base", 400, 200)).claims == (Claim.ELICITATION,)
+
+
+def test_a_gain_that_so_few_tasks_cannot_tell_from_none_is_not_elicitation():
+    base = [TaskCounts("base", 0, "f", f"{task}", 400, 240) for task in range(32)]
+    arm = [TaskCounts("rl", 0, "f", f"{task}", 400, 250) for task in range(32)]
     assert one(arm, base).claims == (Claim.INCONCLUSIVE,)
-    base = [TaskCounts("base", 0, "f", f"{task}", 400, 30) for task in range(32)]
-    assert one(arm, base).claims == (Claim.ELICITATION,)
 
 
 def test_an_inconclusive_verdict_says_how_many_further_draws_decide_it():

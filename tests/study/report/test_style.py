@@ -5,7 +5,7 @@ from importlib import resources
 
 import pytest
 
-from reachgym.study.report.svg import line_look, marker_look
+from reachgym.study.report.svg import line_look, marker_look, panel, svg_text
 
 LEAST_TEXT = 4.5
 LEAST_LINE = 3.0
@@ -87,3 +87,9 @@ def test_print_unfolds_what_is_read_and_breaks_between_figures():
     assert "details:not(.bulk)::details-content { content-visibility: visible" in paper
     assert re.search(r"figure[^{]*\{ break-inside: avoid", paper)
     assert re.search(r"\.scroll \{ overflow: visible", paper)
+
+
+def test_turned_words_of_a_figure_stay():
+    figure, axes = panel()
+    axes.set_xticks([0, 1], ["plain", "turned"], rotation=20)
+    assert ">turned</text>" in svg_text(figure, "turned")

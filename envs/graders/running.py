@@ -55,7 +55,7 @@ def _content(path: str) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return MISSING
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return MISSING
     with open(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return MISSING
         return base64.b64encode(stream.read()).decode()

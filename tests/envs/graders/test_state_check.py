@@ -54,7 +54,7 @@ ATTACKS = {
     "it answers and exits with os._exit": "open('o', 'w').write('right')\nimport os; os._exit(0)",
     "it answers and hangs": "open('o', 'w').write('right')\nwhile True: pass",
     "it answers and is killed": "open('o', 'w').write('right')\nimport os; os.kill(os.getpid(), 9)",
-    "it leaves a link": "import os; os.symlink('/etc/hostname', 'o')",
+    "it leaves a link": "open('p', 'w').write('right'); import os; os.symlink('p', 'o')",
     "it leaves a pipe": "import os; os.mkfifo('o')",
     "it leaves a folder": "import os; os.mkdir('o')",
     "it leaves modules that the check imports": (
@@ -95,6 +95,17 @@ def test_an_attack_scores_nothing(hasty, attack):
     report = check.grade(ATTACKS[attack], hasty)
     assert report.score == 0
     assert report.cases[0].why
+
+
+@pytest.mark.parametrize("make", ["symlink('given', 'o')", "mkfifo('o')", "mkdir('o')"])
+def test_what_is_no_regular_file_is_missing(sandbox, make):
+    check = StateCheck(
+        paths=("o", "given"),
+        cases=("import os\nassert os.listdir() == ['given']",),
+        files={"given": "x"},
+    )
+    report = check.grade(f"import os; os.{make}", sandbox)
+    assert report.passed, report
 
 
 def test_the_check_is_not_in_the_candidates_reach(sandbox):

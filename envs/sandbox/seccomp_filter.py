@@ -60,6 +60,9 @@ def compile_filter() -> bytes:
             low_half = seccomp.Arg(0, seccomp.MASKED_EQ, 0xFFFFFFFF, domain)
             program.add_rule(unknown, call, low_half)
         program.add_rule(unknown, call, seccomp.Arg(0, seccomp.GE, _SOCKET_DOMAINS_END))
+    # Rare protocols are modules, which the kernel loads for anyone who asks for a socket.
+    rare = seccomp.Arg(2, seccomp.GT, socket.IPPROTO_UDP)
+    program.add_rule(seccomp.ERRNO(errno.EPROTONOSUPPORT), "socket", rare)
     with tempfile.TemporaryFile() as file:
         program.export_bpf(file)
         file.seek(0)

@@ -33,6 +33,13 @@ LEVELS: dict[str, tuple[str, str, dict[str, str]]] = {
 LIMITS = SandboxLimits(
     wall_s=1.5, memory_bytes=96 * 2**20, output_bytes=4000, processes=24, file_bytes=4 * 2**20
 )
+# Holes that are known and not yet closed: level, test, reason.
+HOLES = {
+    ("namespaces", "test_files_that_cannot_be_put_are_no_failure_of_the_sandbox"): (
+        "taken for a failure of the code, with a traceback of the sandbox's own program: its child"
+        " reports on a descriptor that it has closed"
+    ),
+}
 SECRET = "-".join(("a", "secret", "of", "the", "host"))
 NOBODY = 65534
 _SETTLED_S = 10.0
@@ -51,7 +58,8 @@ NUMBERS = {{
     "userfaultfd": (323, 282), "bpf": (321, 280), "perf_event_open": (298, 241),
     "keyctl": (250, 219), "add_key": (248, 217), "request_key": (249, 218),
     "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106),
-    "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265), "shmget": (29, 194),
+    "socket": (41, 198), "socketpair": (53, 199), "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265), "shmget": (29, 194),
 }}
 def syscall(name, *words):
     number = NUMBERS[name][platform.machine() == "aarch64"]
@@ -197,6 +205,14 @@ def level(request: pytest.FixtureRequest) -> str:
     return name
 
 
+@pytest.fixture(autouse=True)
+def _known_hole(request: pytest.FixtureRequest, level: str) -> None:
+    """A test that finds a known hole is expected to fail, and one that no longer does, fails."""
+    reason = HOLES.get((level, request.node.originalname))
+    if reason is not None:
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+
+
 @pytest.fixture(scope="session")
 def open_sandbox(level: str) -> Callable[[SandboxLimits], Sandbox]:
     return functools.partial(make, level)
@@ -287,6 +303,30 @@ def settles(condition: Callable[[], bool]) -> bool:
 @pytest.fixture(scope="session")
 def eventually() -> Callable[[Callable[[], bool]], bool]:
     return settles
+
+
+@pytest.fixture
+def armed(attacker: Attacker) -> Callable[[str], str]:
+    """Puts what attacks use before some code."""
+    return attacker.armed
+
+
+@pytest.fixture
+def living(attacker: Attacker) -> Callable[[], list[int]]:
+    """Processes of the attack, as the host sees them; gVisor's it cannot see."""
+    return attacker.living
+
+
+@pytest.fixture
+def secret_file(host: Host) -> Path:
+    """A file of the host that anyone may read and write."""
+    return host.secret_file
+
+
+@pytest.fixture
+def bystanders(host: Host) -> list[int]:
+    """Processes of the host, of its own user and of the one that sandboxes run as."""
+    return [bystander.pid for bystander in host.bystanders]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_fork_bomb(attack: Attack, limits: SandboxLimits) -> None:
     bomb = "while True:\n    try: os.fork() or os.write(1, b'x')\n    except OSError: pass\n"
     result = attack(bomb)
     assert result.outcome in (Outcome.TIMEOUT, Outcome.KILLED)
-    assert 1 <= result.stdout.count("x") <= limits.processes + SLACK_PROCESSES
+    assert result.stdout.count("x") <= limits.processes + SLACK_PROCESSES
 
 
 def test_thread_bomb(attack: Attack, limits: SandboxLimits) -> None:
@@ -164,12 +164,11 @@ def test_invalid_utf8(attack: Attack) -> None:
     assert result.stderr == "\ufffd"
 
 
-@pytest.mark.parametrize("first", ["", "os.closerange(0, 1024)\n"], ids=["open", "closed"])
-def test_closed_stdio(attack: Attack, first: str) -> None:
-    assert attack(first + "os._exit(5)").exit_code == 5
-    result = attack(first + "time.sleep(60)")
+def test_closed_stdio(attack: Attack, limits: SandboxLimits) -> None:
+    assert attack("os.closerange(0, 1024)\nos._exit(5)").exit_code == 5
+    result = attack("os.closerange(0, 1024)\ntime.sleep(60)")
     assert result.outcome is Outcome.TIMEOUT
-    assert 1.5 <= result.seconds < 6
+    assert limits.wall_s <= result.seconds < limits.wall_s + 6
 
 
 def test_the_supervisor_keeps_no_descriptor_of_an_attack(sandbox: Sandbox) -> None:

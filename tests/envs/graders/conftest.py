@@ -1,4 +1,4 @@
-"""Sandboxes for graders: one with time enough, one in a hurry."""
+"""Sandboxes for graders: one with time enough, two in a hurry."""
 
 from __future__ import annotations
 
@@ -29,4 +29,11 @@ def sandbox() -> Iterator[NamespacesSandbox]:
 def hasty() -> Iterator[NamespacesSandbox]:
     """One for candidates that hang."""
     with _open(SandboxLimits(wall_s=1.5)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def impatient() -> Iterator[NamespacesSandbox]:
+    """One for candidates that hang again and again."""
+    with _open(SandboxLimits(wall_s=0.5)) as opened:
         yield opened

@@ -91,9 +91,9 @@ def test_what_is_expected_is_not_in_the_candidates_reach(sandbox):
     assert [case.passed for case in report.cases] == [False, True], report
 
 
-def test_a_program_that_always_hangs_ends_after_few_executions(hasty):
+def test_a_program_that_always_hangs_ends_after_few_executions(impatient):
     tests = StdinTests((("", ""),) * 10)
-    report = tests.grade("while True: pass", hasty)
+    report = tests.grade("while True: pass", impatient)
     assert report.score == 0
     assert [case.why.startswith("not run") for case in report.cases] == [False] * 8 + [True] * 2
 

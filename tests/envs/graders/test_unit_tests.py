@@ -129,8 +129,8 @@ def test_slow_calls_have_a_deadline_each(hasty):
     assert tests.grade(source, hasty).passed
 
 
-def test_a_candidate_that_always_hangs_ends_after_few_executions(hasty):
-    counting = CountingSandbox(hasty)
+def test_a_candidate_that_always_hangs_ends_after_few_executions(impatient):
+    counting = CountingSandbox(impatient)
     tests = graded(*(f"assert f({n}) == {n + 1}" for n in range(30)))
     assert tests.grade("def f(x):\n    while True: pass", counting).score == 0
     assert counting.executions <= 12

@@ -14,9 +14,11 @@ files and its descriptors, lie, exit, hang, flood. So nothing that decides is ev
 - A verdict is a line under a nonce made for one such execution, which no candidate lives to see.
   An exit status is never one. What a test prints is dropped, so that an answer it prints is no
   line of the verdict's channel.
-- This process handles answers as text and never reads them; it parses verdicts alone.
+- This process takes answers for text, which it passes on, decodes to bytes or compares word by
+  word; it parses verdicts alone.
 
-What remains is in the tests' hands: a weak test is passed by a wrong program, and a test or check
+All of it rests on the sandbox's promise that nothing of one execution outlives it or reaches
+another. What remains is in the tests' hands: a weak test is passed by a wrong program, and a test or check
 that runs an answer as code gives the verdict away. `eval`, `exec` and `compile` are therefore not
 among a test's builtins.
 """

@@ -18,9 +18,9 @@ files and its descriptors, lie, exit, hang, flood. So nothing that decides is ev
   word; it parses verdicts alone.
 
 All of it rests on the sandbox's promise that nothing of one execution outlives it or reaches
-another. What remains is in the tests' hands: a weak test is passed by a wrong program, and a test or check
-that runs an answer as code gives the verdict away. `eval`, `exec` and `compile` are therefore not
-among a test's builtins.
+another. What remains is in the tests' hands: a weak test is passed by a wrong program, and a test
+or check that runs an answer as code gives the verdict away. `eval`, `exec` and `compile` are
+therefore not among a test's builtins.
 """
 
 from reachgym.envs.graders.report import CaseReport, Report

@@ -13,7 +13,7 @@ from reachgym.study.analysis import looks, scores, support, training
 from reachgym.study.analysis.groups import groups_of
 from reachgym.study.analysis.setting import setting_of
 from reachgym.study.analysis.show import Source, choose
-from reachgym.study.config import StudyConfig
+from reachgym.study.config.study import StudyConfig
 from reachgym.study.families import Families
 from reachgym.study.folder import StudyFolder
 from reachgym.study.measure import TRAJECTORIES

@@ -16,8 +16,8 @@ from reachgym.learners.batch import Sample
 from reachgym.rollout.episode import Attempt
 from reachgym.rollout.store import TrajectoryStore
 from reachgym.rollout.trajectory import Trajectory
-from reachgym.study.arm_config import OnPolicyArm, RFTArm, RLArm
-from reachgym.study.config import StudyConfig
+from reachgym.study.config.arms import OnPolicyArm, RFTArm, RLArm
+from reachgym.study.config.study import StudyConfig
 from reachgym.study.families import Families
 from reachgym.study.lane import Lane
 from reachgym.study.ledger import Ledger

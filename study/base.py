@@ -9,7 +9,7 @@ from pathlib import Path
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.types import JSON
-from reachgym.study.config import BaseConfig, PretrainingConfig
+from reachgym.study.config.study import BaseConfig, PretrainingConfig
 from reachgym.study.lane import Lane
 from reachgym.study.plan import Advance
 

@@ -48,7 +48,7 @@ def study(
     overrides: OverridesOption = [],  # noqa: B006 - typer copies its defaults
 ) -> None:
     """Run a study: base, arms, measurement, report. Run again to continue an interrupted one."""
-    from reachgym.study.loading import load_config
+    from reachgym.study.config.loading import load_config
 
     settings = load_config(config, overrides)
     target = out or Path("runs") / config.stem

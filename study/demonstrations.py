@@ -11,8 +11,8 @@ from reachgym.envs.registration import make
 from reachgym.envs.seeding import derive_seed
 from reachgym.learners.batch import Sample
 from reachgym.rollout.scheduler import run_attempts
-from reachgym.study.arm_config import SFTArm
-from reachgym.study.config import InterfaceConfig, StudyConfig
+from reachgym.study.config.arms import SFTArm
+from reachgym.study.config.study import InterfaceConfig, StudyConfig
 from reachgym.study.families import Families
 from reachgym.study.samples import sample_of_answer, sample_of_trace
 

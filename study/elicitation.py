@@ -8,7 +8,7 @@ from reachgym.agents.protocol import Conversation, Exchange
 from reachgym.agents.scripted import oracle_agent
 from reachgym.envs.errors import ConfigError
 from reachgym.rollout.scheduler import run_attempts
-from reachgym.study.config import InterfaceConfig
+from reachgym.study.config.study import InterfaceConfig
 from reachgym.study.families import Families
 
 

@@ -11,7 +11,7 @@ from reachgym.envs.seeding import derive_seed
 from reachgym.envs.taskset import Taskset
 from reachgym.envs.types import Split, Task
 from reachgym.rollout.episode import Attempt
-from reachgym.study.config import InterfaceConfig, StudyConfig, WorldConfig
+from reachgym.study.config.study import InterfaceConfig, StudyConfig, WorldConfig
 
 # An endless split is drawn from as if it had this many tasks.
 _ENDLESS = 2**31

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reachgym.envs.errors import StoreError
 from reachgym.envs.types import JSON
-from reachgym.study.config import StudyConfig
+from reachgym.study.config.study import StudyConfig
 
 _CONFIG = "config.json"
 _DONE = "done.json"

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reachgym.study.arm_config import SFTArm, YokedArm
 from reachgym.study.arms import train_on_policy
 from reachgym.study.base import copy_base, pretrain_base
-from reachgym.study.config import InterfaceConfig, StudyConfig
+from reachgym.study.config.arms import SFTArm, YokedArm
+from reachgym.study.config.measurement import EvaluationConfig, VariantConfig
+from reachgym.study.config.study import InterfaceConfig, StudyConfig
 from reachgym.study.families import Families
 from reachgym.study.folder import StudyFolder
 from reachgym.study.lane import Lane
 from reachgym.study.measure import Draws, Looking, measure
 from reachgym.study.measured import chance_bounds
-from reachgym.study.measurement_config import EvaluationConfig, VariantConfig
 from reachgym.study.plan import Job
 from reachgym.study.scores import Member, score_mixture
 from reachgym.study.stages import (

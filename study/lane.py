@@ -16,7 +16,7 @@ from reachgym.learners.settings import RFTConfig, RLConfig, SFTConfig
 from reachgym.rollout.episode import Attempt
 from reachgym.rollout.fleet import ONE_THREAD, Fleet
 from reachgym.rollout.trajectory import Trajectory
-from reachgym.study.config import PretrainingConfig, StudyConfig
+from reachgym.study.config.study import PretrainingConfig, StudyConfig
 from reachgym.study.policies import Acting, PolicyFactory, renderer_of
 from reachgym.study.pretraining import PretrainingMix
 from reachgym.study.trainer import Trainer

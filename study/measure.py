@@ -12,11 +12,11 @@ import pyarrow as pa
 from reachgym.envs.types import JSON, Split, Task
 from reachgym.rollout.episode import Attempt
 from reachgym.rollout.store import TrajectoryStore
-from reachgym.study.config import InterfaceConfig
+from reachgym.study.config.measurement import VariantConfig
+from reachgym.study.config.study import InterfaceConfig
 from reachgym.study.elicitation import solved_examples
 from reachgym.study.families import Families
 from reachgym.study.lane import Lane
-from reachgym.study.measurement_config import VariantConfig
 from reachgym.study.plan import Advance
 from reachgym.study.policies import Acting
 from reachgym.study.tally import Tally, count_row, tallies

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reachgym.envs.errors import StoreError
 from reachgym.envs.types import JSON
-from reachgym.study.config import StudyConfig
+from reachgym.study.config.study import StudyConfig
 from reachgym.study.folder import StudyFolder
 from reachgym.study.stages import evaluation_stage, measure_stage
 from reachgym.support import TaskCounts

@@ -9,8 +9,8 @@ from reachgym.agents.protocol import Conversation, Policy
 from reachgym.agents.renderers.few_shot import FewShot
 from reachgym.agents.renderers.protocol import Renderer
 from reachgym.agents.renderers.terse import TerseRenderer
-from reachgym.study.config import ModelConfig
-from reachgym.study.measurement_config import VariantConfig
+from reachgym.study.config.measurement import VariantConfig
+from reachgym.study.config.study import ModelConfig
 
 
 def renderer_of(model: ModelConfig) -> Renderer:

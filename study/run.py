@@ -8,7 +8,7 @@ from rich.console import Console
 
 from reachgym.rollout.fleet import connect, disconnect
 from reachgym.study.analyse import analyse
-from reachgym.study.config import StudyConfig
+from reachgym.study.config.study import StudyConfig
 from reachgym.study.families import Families
 from reachgym.study.folder import StudyFolder, write_atomically
 from reachgym.study.jobs import JobList

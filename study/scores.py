@@ -15,7 +15,7 @@ from reachgym.agents.protocol import TokenSequence
 from reachgym.envs.types import JSON, Task
 from reachgym.rollout.store import TrajectoryStore
 from reachgym.rollout.trajectory import AttemptKey, Trajectory
-from reachgym.study.config import InterfaceConfig
+from reachgym.study.config.study import InterfaceConfig
 from reachgym.study.families import Families
 from reachgym.study.lane import Lane
 from reachgym.study.measure import TRAJECTORIES

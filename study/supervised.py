@@ -13,9 +13,9 @@ from reachgym.envs.seeding import derive_seed
 from reachgym.envs.types import JSON
 from reachgym.learners.batch import Sample
 from reachgym.rollout.store import TrajectoryStore
-from reachgym.study.arm_config import SFTArm, YokedArm
 from reachgym.study.arms import SUCCESSES
-from reachgym.study.config import StudyConfig
+from reachgym.study.config.arms import SFTArm, YokedArm
+from reachgym.study.config.study import StudyConfig
 from reachgym.study.demonstrations import demonstrations
 from reachgym.study.families import Families
 from reachgym.study.lane import Lane

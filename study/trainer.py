@@ -20,7 +20,7 @@ from reachgym.learners.rft import RFTLearner
 from reachgym.learners.rl import RLLearner
 from reachgym.learners.settings import RFTConfig, RLConfig, SFTConfig
 from reachgym.learners.sft import SFTLearner
-from reachgym.study.config import ModelConfig, PretrainingConfig
+from reachgym.study.config.study import ModelConfig, PretrainingConfig
 from reachgym.study.pretraining import Document, PretrainingMix, documents
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reachgym.study.config import StudyConfig
+from reachgym.study.config.study import StudyConfig
 from reachgym.study.measured import Measured
 from reachgym.support import TaskCounts
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from reachgym.study import results as out
 from reachgym.study.analysis.groups import Group
 from reachgym.study.analysis.support import by_family, interval
-from reachgym.study.config import StudyConfig
+from reachgym.study.config.measurement import ContrastConfig, DifferenceConfig
+from reachgym.study.config.study import StudyConfig
 from reachgym.study.folder import StudyFolder
 from reachgym.study.measured import Measured, evaluation_counts, whole
-from reachgym.study.measurement_config import ContrastConfig, DifferenceConfig
 from reachgym.support import (
     ArmCounts,
     Change,

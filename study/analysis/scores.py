@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from reachgym.study import results as out
 from reachgym.study.analysis.groups import Group
 from reachgym.study.analysis.support import interval
-from reachgym.study.config import StudyConfig
+from reachgym.study.config.study import StudyConfig
 from reachgym.study.folder import StudyFolder
 from reachgym.study.measured import stage_result, whole
 from reachgym.study.scores import SCORES

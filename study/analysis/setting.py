@@ -8,8 +8,8 @@ from importlib.metadata import version
 
 from reachgym.study import results as out
 from reachgym.study.analysis.support import label_of
-from reachgym.study.config import StudyConfig
-from reachgym.study.measurement_config import VariantConfig
+from reachgym.study.config.measurement import VariantConfig
+from reachgym.study.config.study import StudyConfig
 from reachgym.support import p_in, p_out
 
 _PACKAGES = ("reachgym", "torch", "transformers", "ray", "gymnasium", "numpy", "scipy")

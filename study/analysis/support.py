@@ -10,7 +10,7 @@ import numpy as np
 
 from reachgym.study import results as out
 from reachgym.study.analysis.groups import Group
-from reachgym.study.config import StudyConfig
+from reachgym.study.config.study import StudyConfig
 from reachgym.study.measured import Measured, whole
 from reachgym.support import (
     ArmEvidence,

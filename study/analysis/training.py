@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reachgym.study import results as out
-from reachgym.study.config import StudyConfig
+from reachgym.study.config.study import StudyConfig
 from reachgym.study.folder import StudyFolder
 from reachgym.study.measured import records, stage_result
 from reachgym.study.stages import arm_stage, base_stage

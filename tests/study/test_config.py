@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reachgym.envs.errors import ConfigError
-from reachgym.study.loading import load_config
+from reachgym.study.config.loading import load_config
 
 QUICKSTART = Path(__file__).parents[2] / "configs" / "quickstart.yaml"
 

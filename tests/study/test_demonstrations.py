@@ -8,9 +8,9 @@ import pytest
 from reachgym.agents.renderers.terse import TerseRenderer
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.seeding import derive_seed
+from reachgym.study.config.loading import load_config
 from reachgym.study.demonstrations import demonstrations
 from reachgym.study.families import Families
-from reachgym.study.loading import load_config
 
 ARITHMETIC = """
   arithmetic-3:

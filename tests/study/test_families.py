@@ -10,7 +10,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import numpy as np
-from reachgym.study.loading import load_config
+from reachgym.study.config.loading import load_config
 from reachgym.study.families import Families
 families = Families(load_config(Path(sys.argv[1])))
 print([task.id for _, task in families.training_batch(6, np.random.default_rng(1))])

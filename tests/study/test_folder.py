@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reachgym.envs.errors import StoreError
+from reachgym.study.config.loading import load_config
 from reachgym.study.folder import StudyFolder, write_atomically
-from reachgym.study.loading import load_config
 
 
 @pytest.fixture

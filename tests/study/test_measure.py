@@ -12,11 +12,11 @@ from reachgym.envs.types import Split
 from reachgym.rollout.codec import encode
 from reachgym.rollout.scheduler import run_attempts
 from reachgym.rollout.store import TrajectoryStore
-from reachgym.study.config import InterfaceConfig
+from reachgym.study.config.loading import load_config
+from reachgym.study.config.measurement import VariantConfig
+from reachgym.study.config.study import InterfaceConfig
 from reachgym.study.families import Families
-from reachgym.study.loading import load_config
 from reachgym.study.measure import TRAJECTORIES, Draws, Looking, measure
-from reachgym.study.measurement_config import VariantConfig
 from reachgym.study.plan import Stopped
 from reachgym.support import draws_without_success
 

@@ -11,8 +11,8 @@ import time
 import pytest
 from rich.console import Console
 
+from reachgym.study.config.loading import load_config
 from reachgym.study.folder import StudyFolder
-from reachgym.study.loading import load_config
 from reachgym.study.plan import Executor, Job
 from reachgym.study.progress import StudyProgress
 

@@ -12,8 +12,8 @@ from reachgym.envs.types import Message, StopReason, Verdict
 from reachgym.rollout.store import TrajectoryStore
 from reachgym.rollout.trajectory import Trajectory, Turn, Usage
 from reachgym.study.arms import SUCCESSES, train_on_policy
+from reachgym.study.config.loading import load_config
 from reachgym.study.families import Families
-from reachgym.study.loading import load_config
 from reachgym.study.supervised import train_yoked
 
 

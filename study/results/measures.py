@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reachgym.study.result_records import ChangeName, Interval, LabelName, Record, VerdictName
+from reachgym.study.results.records import ChangeName, Interval, LabelName, Record, VerdictName
 
 
 class TaskMeasurement(Record):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reachgym.study.result_records import Interval, Record
+from reachgym.study.results.records import Interval, Record
 
 
 class InterfaceInfo(Record):

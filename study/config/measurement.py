@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reachgym.study.section import Section
+from reachgym.study.config.section import Section
 
 
 class GateConfig(Section):

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.types import JSON
-from reachgym.study.config import StudyConfig
+from reachgym.study.config.study import StudyConfig
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> StudyConfig:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reachgym.learners.settings import RFTConfig, RLConfig, SFTConfig
-from reachgym.study.section import Section
+from reachgym.study.config.section import Section
 
 
 class ArmBase(Section):

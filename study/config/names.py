@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from reachgym.study.arm_config import OnPolicyArm, YokedArm
+from reachgym.study.config.arms import OnPolicyArm, YokedArm
 
 if TYPE_CHECKING:
-    from reachgym.study.config import StudyConfig
+    from reachgym.study.config.study import StudyConfig
 
 
 def check_names(config: StudyConfig) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from reachgym.study.result_measures import (
+from reachgym.study.results.measures import (
     ArmVerdict,
     Composition,
     ComputeMatched,
@@ -21,14 +21,14 @@ from reachgym.study.result_measures import (
     SupportFlow,
     TaskMeasurement,
 )
-from reachgym.study.result_records import (
+from reachgym.study.results.records import (
     ChangeName,
     Interval,
     LabelName,
     Record,
     VerdictName,
 )
-from reachgym.study.result_setting import (
+from reachgym.study.results.setting import (
     EvaluationInfo,
     GateResult,
     InterfaceInfo,
@@ -36,7 +36,7 @@ from reachgym.study.result_setting import (
     SampleBudget,
     Setting,
 )
-from reachgym.study.result_training import (
+from reachgym.study.results.training import (
     Consumption,
     CurvePoint,
     DiscoveryPoint,

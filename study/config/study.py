@@ -15,16 +15,16 @@ from reachgym.envs.errors import ConfigError
 from reachgym.envs.registration import EnvRef
 from reachgym.envs.types import JSON, Budget
 from reachgym.learners.settings import SFTConfig
-from reachgym.study.arm_config import ArmConfig
-from reachgym.study.config_names import check_names
-from reachgym.study.measurement_config import (
+from reachgym.study.config.arms import ArmConfig
+from reachgym.study.config.measurement import (
     ContrastConfig,
     EvaluationConfig,
     GateConfig,
     MeasurementConfig,
 )
+from reachgym.study.config.names import check_names
+from reachgym.study.config.section import Section
 from reachgym.study.pretraining import PretrainingMix
-from reachgym.study.section import Section
 
 
 class WorldConfig(Section):

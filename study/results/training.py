@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from reachgym.study.result_records import Record
+from reachgym.study.results.records import Record
 
 
 class DiscoveryPoint(Record):

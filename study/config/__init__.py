@@ -1,0 +1,1 @@
+"""What a study can be told, checked as it is read."""

@@ -13,9 +13,9 @@ most alpha <= minimum, so a false creation has probability at most alpha.
 
 **Elicitation**: pass@1 is up on average, pass@B is within ±delta of the base's (TOST), and the
 share created *or not excluded from it* is below the minimum. Undecided tasks count against
-elicitation as well. With m arms, and K clusters on each of which pass@1 rises by g and pass@B not at all, it needs
-`(1 - min(minimum, delta))**K <= alpha / m` (29 tasks for one arm at 0.1, 17 for six at 0.25) and
-`(1 + g)**-K <= alpha / m` (a rise of 0.11 and of 0.33 there).
+elicitation as well. With m arms, and K clusters on each of which pass@1 rises by g and pass@B not
+at all, it needs `(1 - min(minimum, delta))**K <= alpha / m` (29 tasks for one arm at 0.1, 17 for
+six at 0.25) and `(1 + g)**-K <= alpha / m` (a rise of 0.11 and of 0.33 there).
 
 **Shrinkage**: pass@B is down by more than delta, or more clusters lost than created (exact
 McNemar), at twice the smaller p-value.

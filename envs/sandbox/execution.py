@@ -25,10 +25,11 @@ from reachgym.envs.sandbox import kernel, wire
 
 REPORT_BYTES = 4096
 
-_WORK = "/tmp"
+WORK = "/tmp"
+ENVIRONMENT = {"HOME": WORK, "PATH": "/usr/bin", "LANG": "C.UTF-8"}
+
 _STATUS_FD = 3
 _REQUEST_FD = 4
-_ENVIRONMENT = {"HOME": _WORK, "PATH": "/usr/bin", "LANG": "C.UTF-8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,7 @@ def reap(setup: Setup, channel: socket.socket, status: int) -> NoReturn:
     try:
         # The zygote ignores it, and whose children's ends are ignored cannot wait for them.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for point, options in setup.mounts:
-            kernel.mount("sandbox", point, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
+        mount_all(setup)
         child = os.fork()
         if child == 0:
             _run(setup, channel, status)
@@ -61,6 +61,12 @@ def reap(setup: Setup, channel: socket.socket, status: int) -> NoReturn:
     except BaseException as error:
         _report(status, error)
     os._exit(0)
+
+
+def mount_all(setup: Setup) -> None:
+    """Mount what every execution has of its own."""
+    for point, options in setup.mounts:
+        kernel.mount("sandbox", point, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
 
 
 def _outlive(child: int) -> int:
@@ -79,7 +85,7 @@ def _outlive(child: int) -> int:
 
 def _run(setup: Setup, channel: socket.socket, status: int) -> NoReturn:
     try:
-        _lock_down(setup)
+        lock_down(setup)
         code = _take_request(channel, status)
     except BaseException as error:
         _report(status, error)
@@ -92,8 +98,9 @@ def _report(status: int, error: BaseException) -> None:
     os.write(status, wire.BROKEN + f"{type(error).__name__}: {error}".encode()[:1000])
 
 
-def _lock_down(setup: Setup) -> None:
-    os.chdir(_WORK)
+def lock_down(setup: Setup) -> None:
+    """Give up every power, for good."""
+    os.chdir(WORK)
     os.setsid()
     for number, value in setup.rlimits:
         resource.setrlimit(number, (value, value))
@@ -112,7 +119,7 @@ def _take_request(channel: socket.socket, status: int) -> str:
     with open(_REQUEST_FD, "rb") as stream:
         code, files = marshal.load(stream)
     for name, content in files.items():
-        path = Path(_WORK, name)
+        path = Path(WORK, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return str(code)
@@ -121,24 +128,30 @@ def _take_request(channel: socket.socket, status: int) -> str:
 def _run_code(code: str) -> int:
     """Run `code` as the main module would run; returns the exit status."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    main = main_module()
+    gc.enable()
+    # Running code is what this program is for; it is locked down by now.
+    status = guarded(lambda: exec(compile(code, "<code>", "exec"), main.__dict__))  # noqa: S102
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    return guarded(flush) or status
+
+
+def main_module() -> types.ModuleType:
+    """A main module as an interpreter of its own would have it, environment and all."""
     os.environ.clear()
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update(ENVIRONMENT)
     sys.argv = [""]
     # The site module, which is not loaded here, has these.
     vars(builtins).update(exit=sys.exit, quit=sys.exit)
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
-    gc.enable()
-    # Running code is what this program is for; it is locked down by now.
-    status = _guarded(lambda: exec(compile(code, "<code>", "exec"), main.__dict__))  # noqa: S102
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread() and not thread.daemon:
-            thread.join()
-    atexit._run_exitfuncs()
-    return _guarded(_flush) or status
+    return main
 
 
-def _guarded(action: Callable[[], None]) -> int:
+def guarded(action: Callable[[], None]) -> int:
     """Do it; an exception ends as in an interpreter of its own: a traceback and a status."""
     try:
         action()
@@ -147,10 +160,10 @@ def _guarded(action: Callable[[], None]) -> int:
             return (ending.code or 0) & 0xFF
         _complain(str(ending.code) + "\n")
     except BaseException as error:
-        # The first two frames are this function's and its caller's lambda.
+        # Frames before those of the code are this program's.
         where = error.__traceback__
-        for _ in range(2):
-            where = where and where.tb_next
+        while where and not where.tb_frame.f_code.co_filename.startswith("<"):
+            where = where.tb_next
         _complain("".join(traceback.format_exception(error.with_traceback(where))))
     else:
         return 0
@@ -163,7 +176,8 @@ def _complain(text: str) -> None:
         sys.stderr.write(text)
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Write out what was printed."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not stream.closed:
             stream.flush()

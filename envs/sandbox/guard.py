@@ -20,7 +20,7 @@ from reachgym.envs.sandbox import cgroup, jail, kernel, wire
 
 OUT_OF_MEMORY = 3
 UNPRIVILEGED_ID = 65534
-_INSIDE = ("kernel.py", "wire.py", "zygote.py", "execution.py")
+_INSIDE = ("kernel.py", "wire.py", "zygote.py", "execution.py", "session_server.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Orders:
         processes: Likewise.
         control_fd: The zygote's end of the control socket.
         owner_fd: A pidfd of the supervisor.
+        copies: Files of the host to be copied into the jail, and their paths there.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Orders:
     processes: int
     control_fd: int
     owner_fd: int
+    copies: list[tuple[str, str]]
 
 
 def main() -> None:
@@ -51,7 +53,7 @@ def main() -> None:
     status = 1
     try:
         zygote = _start_zygote(orders, group)
-        _wait_for_an_end(zygote, orders.owner_fd)
+        wait_for_an_end(zygote, orders.owner_fd)
         if group.ran_out_of_memory():
             status = OUT_OF_MEMORY
     except OSError as error:
@@ -71,7 +73,7 @@ def _start_zygote(orders: Orders, group: cgroup.Group) -> int:
         kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUSER)
         _map_identity("self", user, members)
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    root = jail.build([str(here / name) for name in _INSIDE])
+    root = jail.build([str(here / name) for name in _INSIDE], orders.copies)
     gate, opener = os.pipe()
     flags = kernel.OWN_EVERYTHING | (kernel.CLONE_NEWUSER if root_user else 0)
     pid = kernel.clone(flags)
@@ -125,7 +127,7 @@ def _become_zygote(orders: Orders, root: str, gate: int, root_user: bool) -> Non
         os._exit(1)
 
 
-def _wait_for_an_end(zygote: int, owner_fd: int) -> None:
+def wait_for_an_end(zygote: int, owner_fd: int) -> None:
     """Return when the zygote is dead and reaped, killing it if its supervisor is gone."""
     poll = select.poll()
     for fd in (os.pidfd_open(zygote), owner_fd, 0):

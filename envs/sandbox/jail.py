@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import sys
 import sysconfig
 from pathlib import Path
@@ -19,11 +20,12 @@ _DEVICES = ("null", "zero", "full", "random", "urandom")
 _UNWANTED_EXTENSIONS = ("_tkinter", "_test", "_ctypes_test", "xx")
 
 
-def build(programs: list[str]) -> str:
+def build(programs: list[str], copies: list[tuple[str, str]]) -> str:
     """Mount the jail's root somewhere in the caller's own mount namespace.
 
     Args:
         programs: Source files that must be importable inside.
+        copies: Further files and their paths inside; those that are there already stay.
 
     Returns:
         The directory it is mounted on; nobody outside the mount namespace sees it.
@@ -32,7 +34,7 @@ def build(programs: list[str]) -> str:
     executable = os.path.realpath(sys.executable)
     libraries = _shared_libraries(stdlib, executable)
     root = _staging_directory([stdlib, executable, *libraries, *programs])
-    kernel.mount("jail", root, "tmpfs", kernel.MS_NOSUID, "size=1m,mode=755")
+    kernel.mount("jail", root, "tmpfs", kernel.MS_NOSUID, "size=64m,mode=755")
     for folder in ("dev/shm", "tmp", "usr/bin", "usr/lib"):
         Path(root, folder).mkdir(parents=True)
     for link, target in (("lib", "usr/lib"), ("lib64", "usr/lib"), ("usr/lib64", "lib")):
@@ -45,6 +47,10 @@ def build(programs: list[str]) -> str:
     _link_sonames(libraries, f"{root}/usr/lib")
     for program in programs:
         _bind(program, f"{root}{PROGRAM}/{Path(program).name}")
+    for source, path in copies:
+        if not Path(root + path).exists():
+            shutil.copyfile(source, root + path)
+            Path(root + path).chmod(0o755)
     for device in _DEVICES:
         _bind(f"/dev/{device}", f"{root}/dev/{device}")
     _make_read_only(root)

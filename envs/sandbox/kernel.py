@@ -20,8 +20,8 @@ MNT_DETACH = 2
 
 CAP_SETPCAP, CAP_SYS_ADMIN = 8, 21
 
-_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_SET_SECCOMP = 1, 8, 22
-_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 24, 38, 47
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_SET_SECCOMP = 1, 4, 8, 22
+_PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 24, 36, 38, 47
 _CAP_AMBIENT_RAISE, _CAP_AMBIENT_CLEAR_ALL = 2, 4
 _SECCOMP_MODE_FILTER = 2
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -88,9 +88,19 @@ def clone(flags: int) -> int:
     return _check(_libc_with_gil.syscall(*words), f"clone({flags:#x})")
 
 
-def die_with_parent() -> None:
-    """Ask for SIGKILL when the parent thread dies; a later change of identity undoes it."""
-    _prctl(_PR_SET_PDEATHSIG, 9)
+def die_with_parent(number: int = 9) -> None:
+    """Ask for a signal when the parent thread dies; a later change of identity undoes it."""
+    _prctl(_PR_SET_PDEATHSIG, number)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent ends."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def set_readable(readable: bool) -> None:
+    """Whether other processes of this user may look into this one; fork inherits it."""
+    _prctl(_PR_SET_DUMPABLE, int(readable))
 
 
 def keep_capabilities() -> None:

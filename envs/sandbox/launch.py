@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,16 +22,12 @@ from reachgym.envs.sandbox.protocol import SandboxLimits
 from reachgym.envs.sandbox.seccomp_filter import compile_filter
 
 _BOOTSTRAP = """
-import sys, types
+import importlib, sys, types
 folder, program = sys.argv[1:3]
 for name in ("reachgym", "reachgym.envs", "reachgym.envs.sandbox"):
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [folder]
-if program == "guard":
-    from reachgym.envs.sandbox.guard import main
-else:
-    from reachgym.envs.sandbox.zygote import main
-main()
+importlib.import_module("reachgym.envs.sandbox." + program).main()
 """
 _START_S = 60.0
 _END_S = 10.0
@@ -42,10 +39,14 @@ _ZYGOTE_PROCESSES = 4 + zygote.MOST_DYING + 1
 # So that an execution runs into its own limit before it keeps the zygote from forking.
 _SPARE_PROCESSES = 16
 _DESCRIPTORS = 256
-_INODES = 4096
+INODES = 4096
 _SHARED_MEMORY_BYTES = 16 * 2**20
 _SHARED_MEMORY_INODES = 256
 _SERIAL = itertools.count()
+
+
+class BrokenStartError(Exception):
+    """A guard or its zygote did not come up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +77,48 @@ class Slot:
         return status, words
 
 
-def start(limits: SandboxLimits) -> Slot:
+def start(limits: SandboxLimits, copies: Sequence[tuple[str, str]] = ()) -> Slot:
     """Start a guard and its zygote.
+
+    Args:
+        limits: What one execution may use.
+        copies: Files of the host that the jail shall have, and their paths there.
 
     Raises:
         SandboxError: This machine cannot give the isolation; the text names what is missing.
     """
-    setup = _setup(limits)
+    try:
+        process, control, about = open_guard("guard", limits, _setup(limits), copies)
+    except BrokenStartError as error:
+        raise SandboxError(
+            "expected Linux namespaces, mounts and seccomp to be available for a sandbox, but:"
+            f" {error}. Allow user namespaces, or run as"
+            " root with CAP_SYS_ADMIN; code is never run without isolation."
+        ) from error
+    return Slot(process, control, **json.loads(about))
+
+
+def open_guard(
+    program: str, limits: SandboxLimits, setup: bytes, copies: Sequence[tuple[str, str]] = ()
+) -> tuple[subprocess.Popen[bytes], socket.socket, bytes]:
+    """Start a guard and its zygote, and hand over `setup`.
+
+    Args:
+        program: The guard's module, below this package.
+        limits: What one execution may use.
+        setup: What the zygote is to know.
+        copies: As for `start`.
+
+    Returns:
+        The guard, the socket to the zygote, and what the guard says about it.
+
+    Raises:
+        BrokenStartError: They did not come up; its text is the reason they gave.
+    """
     control, far_end = socket.socketpair()
     control.settimeout(_START_S)
     with far_end:
-        process = _spawn_guard(limits, far_end)
+        process = _spawn_guard(program, limits, far_end, copies)
     try:
         _, about, _ = wire.receive(control)
         wire.send(control, wire.SETUP, setup)
@@ -94,15 +126,16 @@ def start(limits: SandboxLimits) -> Slot:
     except (wire.ClosedError, OSError) as error:
         control.close()
         _, reason = _end_guard(process)
-        raise SandboxError(
-            "expected Linux namespaces, mounts and seccomp to be available for a sandbox, but:"
-            f" {reason or str(error) or 'its processes died'}. Allow user namespaces, or run as"
-            " root with CAP_SYS_ADMIN; code is never run without isolation."
-        ) from error
-    return Slot(process, control, **json.loads(about))
+        raise BrokenStartError(reason or str(error) or "its processes died") from error
+    return process, control, about
 
 
-def _spawn_guard(limits: SandboxLimits, control: socket.socket) -> subprocess.Popen[bytes]:
+def _spawn_guard(
+    program: str,
+    limits: SandboxLimits,
+    control: socket.socket,
+    copies: Sequence[tuple[str, str]],
+) -> subprocess.Popen[bytes]:
     owner = os.pidfd_open(os.getpid())
     orders = guard.Orders(
         name=cgroup.name_for(os.getpid(), next(_SERIAL)),
@@ -111,9 +144,10 @@ def _spawn_guard(limits: SandboxLimits, control: socket.socket) -> subprocess.Po
         processes=limits.processes + _ZYGOTE_PROCESSES + _SPARE_PROCESSES,
         control_fd=control.fileno(),
         owner_fd=owner,
+        copies=list(copies),
     )
     folder = str(Path(__file__).parent)
-    command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BOOTSTRAP, folder, "guard"]
+    command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BOOTSTRAP, folder, program]
     try:
         process = subprocess.Popen(
             command,
@@ -151,6 +185,14 @@ def _end_guard(process: subprocess.Popen[bytes]) -> tuple[int, str]:
 
 def _setup(limits: SandboxLimits) -> bytes:
     """What every execution of the zygote shares: a JSON line, then the filter."""
+    files = f"size={limits.file_bytes},nr_inodes={INODES},mode=700"
+    shared = f"size={_SHARED_MEMORY_BYTES},nr_inodes={_SHARED_MEMORY_INODES},mode=700"
+    setup = {"rlimits": rlimits(limits), "mounts": [["/tmp", files], ["/dev/shm", shared]]}
+    return json.dumps(setup).encode() + b"\n" + compile_filter()
+
+
+def rlimits(limits: SandboxLimits) -> list[tuple[int, int]]:
+    """Number and value of each resource limit of an execution."""
     wanted = {
         resource.RLIMIT_AS: limits.memory_bytes + _INTERPRETER_ADDRESS_BYTES,
         resource.RLIMIT_NPROC: limits.processes + _ZYGOTE_PROCESSES,
@@ -159,13 +201,7 @@ def _setup(limits: SandboxLimits) -> bytes:
         resource.RLIMIT_NOFILE: _DESCRIPTORS,
         resource.RLIMIT_CORE: 0,
     }
-    files = f"size={limits.file_bytes},nr_inodes={_INODES},mode=700"
-    shared = f"size={_SHARED_MEMORY_BYTES},nr_inodes={_SHARED_MEMORY_INODES},mode=700"
-    setup = {
-        "rlimits": [[number, _at_most(number, value)] for number, value in wanted.items()],
-        "mounts": [["/tmp", files], ["/dev/shm", shared]],
-    }
-    return json.dumps(setup).encode() + b"\n" + compile_filter()
+    return [(number, _at_most(number, value)) for number, value in wanted.items()]
 
 
 def _at_most(number: int, value: int) -> int:

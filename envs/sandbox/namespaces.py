@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import os
+import socket
 import struct
 import threading
 import time
 import weakref
-from pathlib import PurePosixPath
+from collections.abc import Sequence
+from functools import partial
 from typing import Self
 
-from reachgym.envs.errors import InputError, SandboxError
+from reachgym.envs.errors import SandboxError
 from reachgym.envs.sandbox import guard, launch, wire
 from reachgym.envs.sandbox.collect import Collected, collect
+from reachgym.envs.sandbox.files import checked_files
 from reachgym.envs.sandbox.protocol import ExecResult, Outcome, SandboxLimits
+from reachgym.envs.sandbox.session import NamespacesSession, result_of
 
 _SIGKILLED = -9
+_HAND_OVER_S = 10.0
 
 
 class NamespacesSandbox:
@@ -58,7 +64,7 @@ class NamespacesSandbox:
             SandboxError: The sandbox was closed, belongs to another process, or broke.
             InputError: A file lies outside the working directory, or they are too large.
         """
-        request = marshal.dumps((code, _checked(files or {}, self._limits.file_bytes)))
+        request = marshal.dumps((code, checked_files(files or {}, self._limits.file_bytes)))
         if os.getpid() != self._owner_pid:
             raise SandboxError("expected the process that made this sandbox, got a fork of it")
         with self._lock:
@@ -67,7 +73,8 @@ class NamespacesSandbox:
             slot = self._slot or self._start()
             started_s = time.monotonic()
             try:
-                collected = collect(slot, request, self._limits)
+                hand_over = partial(_hand_over, slot.control, request)
+                collected = collect(slot, slot.control, hand_over, self._limits)
             except (wire.ClosedError, OSError) as error:
                 return self._died(error, time.monotonic() - started_s)
             except BaseException:
@@ -76,8 +83,12 @@ class NamespacesSandbox:
                 raise
             return self._result(collected, time.monotonic() - started_s)
 
+    def open_session(self) -> NamespacesSession:
+        """Open a session with processes, limits and files of its own; see `Sandbox`."""
+        return NamespacesSession(self._limits)
+
     def close(self) -> None:
-        """End every process of the sandbox; calling it again does nothing."""
+        """End every process of the sandbox; calling it again does nothing. Sessions stay."""
         if os.getpid() == self._owner_pid:
             with self._lock:
                 self._closed = True
@@ -118,22 +129,20 @@ class NamespacesSandbox:
         if collected.reply == wire.FINISHED:
             (exit_code,) = struct.unpack("<i", collected.payload)
             outcome = Outcome.EXITED if exit_code >= 0 else Outcome.KILLED
-        return ExecResult(outcome, exit_code, *collected.decoded(), collected.truncated, seconds)
+        return result_of(collected, outcome, exit_code, seconds)
+
+
+def _hand_over(control: socket.socket, request: bytes, outputs: Sequence[int]) -> None:
+    """Give the zygote the execution's descriptors, then the request to whoever got them."""
+    near, far = socket.socketpair()
+    with near:
+        with far:
+            wire.send(control, wire.RUN, fds=(far.fileno(), *outputs))
+        near.settimeout(_HAND_OVER_S)
+        # A child that died meanwhile is the zygote's to report.
+        with contextlib.suppress(ConnectionError):
+            near.sendall(request)
 
 
 def _end(slot: launch.Slot, owner_pid: int) -> tuple[int, str]:
     return slot.end() if os.getpid() == owner_pid else (0, "")
-
-
-def _checked(files: dict[str, bytes], file_bytes: int) -> dict[str, bytes]:
-    for name in files:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or not path.name or "\0" in name:
-            raise InputError(
-                f"expected file paths inside the working directory, got {name!r}: give a relative"
-                " path without '..'"
-            )
-    size = sum(map(len, files.values()))
-    if size > file_bytes:
-        raise InputError(f"expected at most {file_bytes} bytes of files, got {size}")
-    return files

@@ -42,8 +42,9 @@ class ExecResult:
     Attributes:
         outcome: Exited by itself, ran into the deadline, or was killed by a limit or a signal.
         exit_code: The exit status, or the negative signal number.
-        stdout: The beginning of standard output, decoded with replacement characters.
-        stderr: The end of standard error, likewise.
+        stdout: Standard output, decoded with replacement characters; its middle is cut where it
+            is longer than the cap, and says how much.
+        stderr: Standard error, likewise.
         truncated: Output went past its cap.
         seconds: Wall time.
     """
@@ -56,8 +57,63 @@ class ExecResult:
     seconds: float
 
 
+class Session(Protocol):
+    """A place that remembers: a REPL's names and a working directory, for one episode."""
+
+    def run(self, code: str) -> ExecResult:
+        """Run Python `code` where the calls before it left off.
+
+        A call that passes the deadline is interrupted, and killed if that does not end it; then
+        the names are gone, the files stay, and the next call starts a new REPL.
+
+        Raises:
+            SandboxError: The sandbox itself failed; the code is not to blame.
+        """
+        ...
+
+    def shell(self, command: str) -> ExecResult:
+        """Run `command` in a shell of its own, in the session's working directory.
+
+        Raises:
+            SandboxError: The sandbox itself failed, or has no shell.
+        """
+        ...
+
+    def write(self, files: dict[str, bytes]) -> None:
+        """Put files into the working directory.
+
+        Raises:
+            InputError: A path lies outside the working directory, or they are too large.
+        """
+        ...
+
+    def read(self, path: str) -> bytes:
+        """The content of a regular file of the working directory.
+
+        Raises:
+            InputError: There is none, it is a link out of the directory, or no regular file.
+        """
+        ...
+
+    def branch(self) -> Session:
+        """A session of its own with the same names and files, for another attempt from here.
+
+        Raises:
+            SandboxError: The session cannot be copied.
+        """
+        ...
+
+    def close(self) -> None:
+        """End every process of the session and remove its files; again does nothing."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
 class Sandbox(Protocol):
-    """An isolated place in which Python code runs; nothing of one execution reaches the next."""
+    """An isolated place in which code runs; nothing of one execution reaches the next."""
 
     @property
     def level(self) -> str:
@@ -69,6 +125,14 @@ class Sandbox(Protocol):
 
         Raises:
             SandboxError: The sandbox itself failed; the code is not to blame.
+        """
+        ...
+
+    def open_session(self) -> Session:
+        """Open a session isolated from all others and from every execution.
+
+        Raises:
+            SandboxError: The sandbox itself failed.
         """
         ...
 

@@ -17,7 +17,7 @@ import socket
 from collections import deque
 from dataclasses import dataclass
 
-from reachgym.envs.sandbox import execution, kernel, wire
+from reachgym.envs.sandbox import execution, kernel, session_server, wire
 
 # Reapers whose namespaces may still be ending when the next execution starts.
 MOST_DYING = 4
@@ -78,6 +78,10 @@ def _serve(control: socket.socket, setup: execution.Setup) -> None:
     dying: deque[int] = deque()
     while True:
         kind, _, fds = wire.receive(control)
+        if kind == wire.OPEN:
+            standby.close()
+            _host_session(control, setup, socket.socket(fileno=fds[0]))
+            return
         if kind != wire.RUN:
             # A kill that crossed the reply it was meant for is late, and means nothing.
             continue
@@ -99,6 +103,20 @@ def _serve(control: socket.socket, setup: execution.Setup) -> None:
             _readable(dying[0], timeout_ms=None)
             os.close(dying.popleft())
         standby = following
+
+
+def _host_session(
+    control: socket.socket, setup: execution.Setup, supervisor: socket.socket
+) -> None:
+    """Give the supervisor a session to talk to; returns when either is gone."""
+    reaper = kernel.clone(kernel.OWN_EVERYTHING)
+    if reaper == 0:
+        session_server.serve(setup, supervisor)
+    supervisor.close()
+    poll = select.poll()
+    for fd in (os.pidfd_open(reaper), control.fileno()):
+        poll.register(fd, select.POLLIN)
+    poll.poll()
 
 
 def _prepare(setup: execution.Setup) -> _Standby:

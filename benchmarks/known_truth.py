@@ -26,21 +26,27 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     right: Counter[str] = Counter()
-    print(f"{'seed':>4}  {'model':<11}{'base pass@1':>21}{'trained':>21}  {'verdict':<14}")
+    print("pass@1 is the median over tasks (least to most); created is a share and its lower bound")
+    columns = f"{'base pass@1':>24}{'trained pass@1':>24}{'created':>14}"
+    print(f"{'seed':>4}  {'model':<11}{columns}  {'verdict':<13}  right?")
     start = time.process_time()
     for seed in range(asked.seeds):
         for known in every_model(seed):
             right[known.name] += known.right
             print(_line(seed, known), flush=True)
     seconds = (time.process_time() - start) / asked.seeds
-    print(f"\n{seconds:.0f} s of CPU a seed; right of {asked.seeds} seeds: {dict(right)}")
+    totals = ", ".join(f"{name} {count}/{asked.seeds}" for name, count in right.items())
+    print(f"\nright: {totals}; {seconds:.0f} s of CPU a seed")
     sys.exit(0 if set(right.values()) == {asked.seeds} else 1)
 
 
 def _line(seed: int, known: Known) -> str:
-    claims = ", ".join(known.verdict.claims)
-    said = f"{claims:<14}" + ("" if known.right else "  WRONG")
-    return f"{seed:>4}  {known.name:<11}{_rates(known.base):>21}{_rates(known.arm):>21}  {said}"
+    verdict = known.verdict
+    share = verdict.created_share
+    created = f"{share.estimate:.2f} (> {share.low:.2f})"
+    measured = f"{_rates(known.base):>24}{_rates(known.arm):>24}{created:>14}"
+    said = f"{', '.join(verdict.claims):<13}  {'right' if known.right else 'WRONG'}"
+    return f"{seed:>4}  {known.name:<11}{measured}  {said}"
 
 
 def _rates(counts: list[TaskCounts]) -> str:

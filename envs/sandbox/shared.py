@@ -1,4 +1,4 @@
-"""One sandbox per process, started when first asked for."""
+"""The sandboxes of this process, started when first asked for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import threading
 
 from reachgym.envs.sandbox.namespaces import NamespacesSandbox
+from reachgym.envs.sandbox.pool import SandboxPool
 from reachgym.envs.sandbox.protocol import Sandbox
 
-_sandboxes: dict[int, NamespacesSandbox] = {}
+_pools: dict[int, SandboxPool] = {}
 _starting = threading.Lock()
 # Never forked while held, or the child would wait for a thread it does not have.
 os.register_at_fork(
@@ -17,14 +18,15 @@ os.register_at_fork(
 
 
 def shared_sandbox() -> Sandbox:
-    """This process's sandbox, with the default limits; it closes itself at exit.
+    """This process's sandboxes as one, with the default limits; they close themselves at exit.
 
-    A fork starts one of its own. Nobody who shares it closes it.
+    There are as many as processors at most, so that threads run code side by side. A fork starts
+    its own. Nobody who shares it closes it.
 
     Raises:
         SandboxError: This machine cannot give the isolation; the text names what is missing.
     """
     with _starting:
-        if os.getpid() not in _sandboxes:
-            _sandboxes[os.getpid()] = NamespacesSandbox()
-        return _sandboxes[os.getpid()]
+        if os.getpid() not in _pools:
+            _pools[os.getpid()] = SandboxPool(NamespacesSandbox, os.cpu_count() or 1)
+        return _pools[os.getpid()]

@@ -175,6 +175,15 @@ def test_core_dump(attack: Attack) -> None:
     assert attack(code).stdout == "False []\n"
 
 
+def test_core_handed_to_a_program(attack: Attack, level: str) -> None:
+    """Where the host sets a program to receive cores, a limit of 0 does not keep them from it."""
+    if level == "docker-gvisor":
+        pytest.skip("what crashes in gVisor does not crash in the host's kernel")
+    code = "import resource; print(resource.getrlimit(resource.RLIMIT_CORE), libc.prctl(3, 0))"
+    limit, readable = attack(code).stdout.rsplit(maxsplit=1)
+    assert limit == "(1, 1)" or readable == "0"
+
+
 @pytest.mark.parametrize("through", ["f(x)", "[*map(f, [x])]", "repr(x)"])
 def test_deep_recursion(attack: Attack, through: str) -> None:
     code = (

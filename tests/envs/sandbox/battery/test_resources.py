@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,18 +45,35 @@ def test_memory_bomb_in_one_process(attack: Attack, limits: SandboxLimits) -> No
     assert result.stdout.count("8") * 8 * MIB <= limits.memory_bytes + 2 * SLACK_BYTES
 
 
-def test_memory_bomb_across_16_processes(attack: Attack, limits: SandboxLimits) -> None:
+HOLD = {
+    "private": "held = bytearray(b'x') * (32 * 2**20); full = 32\n",
+    "shared": "import mmap\nheld = mmap.mmap(-1, 32 * 2**20); full = 32\n"
+    "for page in range(0, len(held), 4096): held[page] = 1\n",
+    "sockets": "held = []; full = 0\n"
+    "try:\n"
+    "    while full < 2**25:\n"
+    "        near, far = socket.socketpair(); held += [near, far]; near.setblocking(False)\n"
+    "        try:\n"
+    "            while True: full += near.send(bytes(2**16))\n"
+    "        except BlockingIOError: pass\n"
+    "except OSError: pass\n"
+    "full >>= 20\n",
+}
+
+
+@pytest.mark.parametrize("kind", HOLD)
+def test_memory_bomb_across_16_processes(attack: Attack, limits: SandboxLimits, kind: str) -> None:
     bomb = (
         "for _ in range(16):\n"
         "    if os.fork() == 0:\n"
-        "        held = bytearray(b'x') * (32 * 2**20)\n"
-        "        time.sleep(0.7); os.write(1, b's'); os._exit(0)\n"
+        f"{textwrap.indent(HOLD[kind], ' ' * 8)}"
+        "        time.sleep(0.7); os.write(1, b'%d ' % full); os._exit(0)\n"
         "try:\n"
         "    while True: os.wait()\n"
         "except ChildProcessError: pass\n"
     )
-    survivors = attack(bomb).stdout.count("s")
-    assert survivors * 32 * MIB <= limits.memory_bytes + SLACK_BYTES
+    survived = attack(bomb).stdout
+    assert sum(map(int, survived.split())) * MIB <= limits.memory_bytes + SLACK_BYTES
 
 
 @pytest.mark.parametrize("name", ["memfd", "shmget", "shared mapping", "pipes", "unix sockets"])

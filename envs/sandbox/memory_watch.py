@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-_PAGE_BYTES = os.sysconf("SC_PAGESIZE")
+# What is no file's: memory of its own, and memory that processes share. The latter counts once for
+# each process that has it, so that none of it can be hidden.
+_COUNTED = ("RssAnon:", "RssShmem:")
 
 
 def held_bytes(zygote_pid: int) -> int:
     """Bytes that all descendants of the zygote hold beyond what they share with it."""
-    baseline = _private_pages(zygote_pid)
-    pages = 0
+    baseline = _held(zygote_pid)
+    held = 0
     waiting = _children(zygote_pid)
     while waiting:
         pid = waiting.pop()
-        pages += max(0, _private_pages(pid) - baseline)
+        held += max(0, _held(pid) - baseline)
         waiting += _children(pid)
-    return pages * _PAGE_BYTES
+    return held
 
 
-def _private_pages(pid: int) -> int:
-    """Resident pages that are no file's; 0 for a process that is gone."""
+def _held(pid: int) -> int:
+    """Resident bytes that are no file's; 0 for a process that is gone."""
     try:
-        fields = Path(f"/proc/{pid}/statm").read_text().split()
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0
-    return int(fields[1]) - int(fields[2])
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(_COUNTED))
 
 
 def _children(pid: int) -> list[int]:

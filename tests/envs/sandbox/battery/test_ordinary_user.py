@@ -85,12 +85,7 @@ def survivors() -> Callable[[str], int]:
     "kind",
     [
         "private",
-        pytest.param(
-            "shared",
-            marks=pytest.mark.xfail(
-                reason="the memory watch takes shared pages for a file's", strict=True
-            ),
-        ),
+        "shared",
         pytest.param(
             "sockets",
             marks=pytest.mark.xfail(

@@ -86,9 +86,18 @@ def _outlive(child: int) -> int:
 def _run(setup: Setup, channel: socket.socket, status: int) -> NoReturn:
     try:
         lock_down(setup)
-        code = _take_request(channel, status)
+        _take_descriptors(channel, status)
     except BaseException as error:
         _report(status, error)
+        os._exit(1)
+    try:
+        code, files = _read_request()
+        refused = put_files(files)
+    except BaseException as error:
+        _report(_STATUS_FD, error)
+        os._exit(1)
+    if refused:
+        os.write(_STATUS_FD, wire.REFUSED + refused.encode(errors="replace")[:1000] + b"\0")
         os._exit(1)
     os.close(_STATUS_FD)
     os._exit(_run_code(code))
@@ -108,21 +117,32 @@ def lock_down(setup: Setup) -> None:
     kernel.lock_down(setup.seccomp_program)
 
 
-def _take_request(channel: socket.socket, status: int) -> str:
-    """Wait for the execution's descriptors, then keep these alone; returns its code."""
+def _take_descriptors(channel: socket.socket, status: int) -> None:
+    """Wait for the execution's descriptors, then keep these alone."""
     _, _, (request, *outputs) = wire.receive(channel)
     # Copies first: a descriptor must not be overwritten before it found its place.
     spare = [os.dup(fd) for fd in (os.open("/dev/null", os.O_RDONLY), *outputs, status, request)]
     for target, fd in enumerate(spare):
         os.dup2(fd, target)
     os.closerange(_REQUEST_FD + 1, 1024)
+
+
+def _read_request() -> tuple[str, dict[str, bytes]]:
     with open(_REQUEST_FD, "rb") as stream:
         code, files = marshal.load(stream)
+    return str(code), files
+
+
+def put_files(files: dict[str, bytes]) -> str:
+    """Write files into the working directory; why one cannot be written, or nothing."""
     for name, content in files.items():
         path = Path(WORK, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return str(code)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except (OSError, ValueError) as error:
+            return f"{name!r} cannot be written: {error}"
+    return ""
 
 
 def _run_code(code: str) -> int:

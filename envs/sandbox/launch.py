@@ -199,7 +199,8 @@ def rlimits(limits: SandboxLimits) -> list[tuple[int, int]]:
         resource.RLIMIT_FSIZE: limits.file_bytes,
         resource.RLIMIT_CPU: math.ceil(limits.wall_s * (os.cpu_count() or 1)) + 1,
         resource.RLIMIT_NOFILE: _DESCRIPTORS,
-        resource.RLIMIT_CORE: 0,
+        # A host's program that takes cores from a pipe is spared at 1, and not at 0.
+        resource.RLIMIT_CORE: 1,
     }
     return [(number, _at_most(number, value)) for number, value in wanted.items()]
 

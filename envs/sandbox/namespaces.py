@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Self
 
-from reachgym.envs.errors import SandboxError
+from reachgym.envs.errors import InputError, SandboxError
 from reachgym.envs.sandbox import guard, launch, wire
 from reachgym.envs.sandbox.collect import Collected, collect
 from reachgym.envs.sandbox.files import checked_files
@@ -62,7 +62,8 @@ class NamespacesSandbox:
 
         Raises:
             SandboxError: The sandbox was closed, belongs to another process, or broke.
-            InputError: A file lies outside the working directory, or they are too large.
+            InputError: A file lies outside the working directory or cannot be written, or they are
+                too large.
         """
         request = marshal.dumps((code, checked_files(files or {}, self._limits.file_bytes)))
         if os.getpid() != self._owner_pid:
@@ -126,6 +127,8 @@ class NamespacesSandbox:
             self._stop()
             words = collected.payload.decode(errors="replace")
             raise SandboxError(f"the sandbox could not prepare an execution: {words}")
+        if collected.reply == wire.REFUSED:
+            raise InputError(collected.payload.partition(b"\0")[0].decode(errors="replace"))
         if collected.reply == wire.FINISHED:
             (exit_code,) = struct.unpack("<i", collected.payload)
             outcome = Outcome.EXITED if exit_code >= 0 else Outcome.KILLED

@@ -30,7 +30,7 @@ class SandboxLimits:
 
     wall_s: float = 5.0
     memory_bytes: int = 256 * 2**20
-    output_bytes: int = 16 * 2**10
+    output_bytes: int = 32 * 2**10
     processes: int = 64
     file_bytes: int = 64 * 2**20
 

@@ -187,13 +187,8 @@ def _shell(command: bytes) -> NoReturn:
 
 
 def _write(payload: bytes) -> NoReturn:
-    for name, content in marshal.loads(payload).items():
-        path = Path(execution.WORK, name)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        except OSError as error:
-            _refuse(f"{name!r} cannot be written: {error.strerror}")
+    if why := execution.put_files(marshal.loads(payload)):
+        _refuse(why)
     os._exit(0)
 
 
@@ -216,7 +211,7 @@ def _read(name: bytes) -> NoReturn:
 
 
 def _refuse(why: str) -> NoReturn:
-    os.write(2, why.encode())
+    os.write(2, why.encode(errors="replace"))
     os._exit(REFUSED)
 
 

@@ -8,7 +8,7 @@ import struct
 RUN, KILL, SETUP = b"R", b"K", b"S"
 # Of sessions: one is opened; its calls; what asks a call to stop.
 OPEN, CELL, SHELL, WRITE, READ, INTERRUPT = b"O", b"C", b"H", b"W", b"G", b"I"
-FINISHED, KILLED, BROKEN, READY = b"F", b"D", b"B", b"Y"
+FINISHED, KILLED, BROKEN, REFUSED, READY = b"F", b"D", b"B", b"X", b"Y"
 
 _HEADER = struct.Struct("<cI")
 

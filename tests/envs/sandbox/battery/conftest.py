@@ -34,13 +34,6 @@ LIMITS = SandboxLimits(
     wall_s=1.5, memory_bytes=96 * 2**20, output_bytes=2**16, processes=24, file_bytes=4 * 2**20
 )
 # Holes that are known and not yet closed: level, test, reason.
-HOLES = {
-    ("namespaces", "test_files_that_cannot_be_put_are_no_failure_of_the_sandbox"): (
-        "taken for a failure of the code, with a traceback of the sandbox's own program: its child"
-        " reports on a descriptor that it has closed"
-    ),
-    ("namespaces", "test_core_handed_to_a_program"): "RLIMIT_CORE is 0, and has to be 1",
-}
 SECRET = "-".join(("a", "secret", "of", "the", "host"))
 NOBODY = 65534
 _SETTLED_S = 10.0
@@ -207,14 +200,6 @@ def level(request: pytest.FixtureRequest) -> str:
     if reason := reason_against(name):
         pytest.skip(reason)
     return name
-
-
-@pytest.fixture(autouse=True)
-def _known_hole(request: pytest.FixtureRequest, level: str) -> None:
-    """A test that finds a known hole is expected to fail, and one that no longer does, fails."""
-    reason = HOLES.get((level, request.node.originalname))
-    if reason is not None:
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
 
 
 @pytest.fixture(scope="session")

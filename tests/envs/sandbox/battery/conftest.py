@@ -11,17 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from reachgym.envs.errors import SandboxError
-from reachgym.envs.sandbox.protocol import ExecResult, Sandbox, SandboxLimits
-
-if TYPE_CHECKING:
-    from reachgym.envs.sandbox.protocol import Session
+from reachgym.envs.sandbox.protocol import ExecResult, Sandbox, SandboxLimits, Session
 
 # Module below the sandbox package, class, and what it takes besides limits.
 LEVELS: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -33,67 +29,16 @@ LEVELS: dict[str, tuple[str, str, dict[str, str]]] = {
 LIMITS = SandboxLimits(
     wall_s=1.5, memory_bytes=96 * 2**20, output_bytes=2**16, processes=24, file_bytes=4 * 2**20
 )
-# Holes that are known and not yet closed: level, test, reason.
 SECRET = "-".join(("a", "secret", "of", "the", "host"))
 NOBODY = 65534
 _SETTLED_S = 10.0
 _SERIAL = itertools.count()
 
-# The name of a process is inherited by its children, so that all of an attack can be found.
-PRELUDE = """
-import ctypes, errno, os, platform, signal, socket, struct, sys, time
-libc = ctypes.CDLL(None, use_errno=True)
-libc.prctl(15, {mark!r}, 0, 0, 0)
-NUMBERS = {{
-    "unshare": (272, 97), "clone": (56, 220), "clone3": (435, 435), "setns": (308, 268),
-    "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "open_tree": (428, 428),
-    "fsopen": (430, 430), "ptrace": (101, 117), "process_vm_readv": (310, 270),
-    "process_vm_writev": (311, 271), "pidfd_getfd": (438, 438), "io_uring_setup": (425, 425),
-    "userfaultfd": (323, 282), "bpf": (321, 280), "perf_event_open": (298, 241),
-    "keyctl": (250, 219), "add_key": (248, 217), "request_key": (249, 218),
-    "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106),
-    "socket": (41, 198), "socketpair": (53, 199), "name_to_handle_at": (303, 264),
-    "open_by_handle_at": (304, 265), "shmget": (29, 194),
-}}
-def syscall(name, *words):
-    number = NUMBERS[name][platform.machine() == "aarch64"]
-    words = [w if isinstance(w, (bytes, ctypes.Array)) else ctypes.c_long(w) for w in words]
-    result = libc.syscall(ctypes.c_long(number), *words)
-    if result < 0: raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return result
-def attempt(name, action, *arguments):
-    try: value = action(*arguments)
-    except OSError as error: print(name, "REFUSED", errno.errorcode.get(error.errno), flush=True)
-    else: print(name, "DONE", repr(value)[:200], flush=True)
-def others():
-    own = {{os.getpid()}}
-    numbered = {{int(n) for n in os.listdir("/proc") if n.isdigit()}} if os.path.isdir(
-        "/proc") else set()
-    return sorted((numbered | {{1, os.getppid()}}) - own - {{0}})
-"""
-
-VIEW = """
-import atexit, builtins, os, resource, signal, sys
-def listing(folder):
-    try: return sorted(os.listdir(folder))
-    except OSError: return None
-print(os.getcwd(), listing("."), listing("/tmp"), listing("/dev/shm"), sorted(os.environ.items()))
-print(sum(name.isdigit() for name in listing("/proc") or ()), os.getuid(), os.umask(0))
-print(sorted(vars(builtins)))
-print(sorted(sys.modules))
-print(sys.path, sys.meta_path, len(sys.path_hooks))
-print([signal.getsignal(n) for n in range(1, 65) if n not in (32, 33)], signal.getitimer(0))
-print(signal.pthread_sigmask(signal.SIG_BLOCK, ()), os.getpriority(0, 0), atexit._ncallbacks())
-print([resource.getrlimit(n) for n in range(16)], open.__module__, print.__self__.__name__)
-"""
-
-OWNER = """
-import importlib, sys
-from reachgym.envs.sandbox.protocol import SandboxLimits
-sandbox = getattr(importlib.import_module({module!r}), {name!r})({limits!r}, **{options!r})
-print("started", flush=True)
-print(sandbox.exec({code!r}).stdout, end="", flush=True)
-"""
+PRELUDE, VIEW, OWNER = (
+    Path(__file__).with_name("inside").joinpath(name).read_text()
+    for name in ("prelude.py", "view.py", "owner.py")
+)
+MORE_IMPORTS = "import signal, socket, struct, sys, time\n"
 
 
 @dataclass(frozen=True)
@@ -114,7 +59,7 @@ class Attacker:
 
     def armed(self, code: str) -> str:
         """`code` with the prelude before it."""
-        return PRELUDE.format(mark=self.mark) + code
+        return f"{PRELUDE}\n{MORE_IMPORTS}name_process({self.mark!r})\n{code}"
 
     def is_refused(self, code: str) -> ExecResult:
         """Run attempts, all of which have to be well-formed and to fail."""
@@ -179,16 +124,6 @@ def make(level: str, limits: SandboxLimits) -> Sandbox:
     return sandbox
 
 
-@functools.cache
-def reason_against(level: str) -> str:
-    """Why there is no such level here; empty if there is one."""
-    try:
-        make(level, LIMITS).close()
-    except pytest.skip.Exception as skip:
-        return str(skip)
-    return ""
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _namespaces() -> None:
     """The folder above is about one level; here each says for itself whether it is given."""
@@ -197,8 +132,8 @@ def _namespaces() -> None:
 @pytest.fixture(scope="session", params=LEVELS)
 def level(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    if reason := reason_against(name):
-        pytest.skip(reason)
+    # Tests are ordered by this, so that each level is tried once.
+    make(name, LIMITS).close()
     return name
 
 
@@ -334,14 +269,7 @@ def start_owner(
     started = []
 
     def start(code: str, stdin: int = subprocess.DEVNULL, before: str = "") -> object:
-        module, name, options = LEVELS[level]
-        script = before + OWNER.format(
-            module=f"reachgym.envs.sandbox.{module}",
-            name=name,
-            limits=limits,
-            options=options,
-            code=code,
-        )
+        script = f"{before}\n{OWNER}\nrun(*{LEVELS[level]}, {asdict(limits)}, {code!r})"
         owner = subprocess.Popen(
             [sys.executable, "-c", script],
             stdin=stdin,

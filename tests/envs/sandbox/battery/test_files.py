@@ -8,15 +8,11 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from reachgym.envs.errors import InputError
-from reachgym.envs.sandbox.protocol import ExecResult, Outcome, Sandbox, SandboxLimits
-
-if TYPE_CHECKING:
-    from reachgym.envs.sandbox.protocol import Session
+from reachgym.envs.sandbox.protocol import ExecResult, Outcome, Sandbox, SandboxLimits, Session
 
 Attack = Callable[..., ExecResult]
 

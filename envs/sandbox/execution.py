@@ -46,27 +46,41 @@ class Setup:
     mounts: list[tuple[str, str]]
     seccomp_program: bytes
 
+    def prepare(self) -> None:
+        """Make what every execution has of its own."""
+        for point, options in self.mounts:
+            kernel.mount("sandbox", point, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
+
+    def lock_down(self) -> None:
+        """Go to the working directory and give up every power, for good."""
+        os.chdir(WORK)
+        os.setsid()
+        os.environ.clear()
+        os.environ.update(ENVIRONMENT)
+        for number, value in self.rlimits:
+            resource.setrlimit(number, (value, value))
+        kernel.set_capabilities()
+        kernel.lock_down(self.seccomp_program)
+
+    def kill_all(self) -> None:
+        """Kill every other process of the session, as its first process."""
+        os.kill(-1, signal.SIGKILL)
+
 
 def reap(setup: Setup, channel: socket.socket, status: int) -> NoReturn:
     """As first process of new namespaces: prepare a child, report its end, and end all."""
     try:
         # The zygote ignores it, and whose children's ends are ignored cannot wait for them.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        mount_all(setup)
+        setup.prepare()
         child = os.fork()
         if child == 0:
-            _run(setup, channel, status)
+            run(setup, channel, status)
         exit_code = _outlive(child)
         os.write(status, wire.FINISHED + struct.pack("<i", exit_code))
     except BaseException as error:
         _report(status, error)
     os._exit(0)
-
-
-def mount_all(setup: Setup) -> None:
-    """Mount what every execution has of its own."""
-    for point, options in setup.mounts:
-        kernel.mount("sandbox", point, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
 
 
 def _outlive(child: int) -> int:
@@ -83,9 +97,10 @@ def _outlive(child: int) -> int:
     return os.waitstatus_to_exitcode(ending)
 
 
-def _run(setup: Setup, channel: socket.socket, status: int) -> NoReturn:
+def run(setup: Setup, channel: socket.socket, status: int) -> NoReturn:
+    """In a new process: give up all powers, take a request from `channel`, and run its code."""
     try:
-        lock_down(setup)
+        setup.lock_down()
         _take_descriptors(channel, status)
     except BaseException as error:
         _report(status, error)
@@ -107,16 +122,6 @@ def _report(status: int, error: BaseException) -> None:
     os.write(status, wire.BROKEN + f"{type(error).__name__}: {error}".encode()[:1000])
 
 
-def lock_down(setup: Setup) -> None:
-    """Give up every power, for good."""
-    os.chdir(WORK)
-    os.setsid()
-    for number, value in setup.rlimits:
-        resource.setrlimit(number, (value, value))
-    kernel.set_capabilities()
-    kernel.lock_down(setup.seccomp_program)
-
-
 def _take_descriptors(channel: socket.socket, status: int) -> None:
     """Wait for the execution's descriptors, then keep these alone."""
     _, _, (request, *outputs) = wire.receive(channel)
@@ -136,7 +141,7 @@ def _read_request() -> tuple[str, dict[str, bytes]]:
 def put_files(files: dict[str, bytes]) -> str:
     """Write files into the working directory; why one cannot be written, or nothing."""
     for name, content in files.items():
-        path = Path(WORK, name)
+        path = Path(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
@@ -160,9 +165,7 @@ def _run_code(code: str) -> int:
 
 
 def main_module() -> types.ModuleType:
-    """A main module as an interpreter of its own would have it, environment and all."""
-    os.environ.clear()
-    os.environ.update(ENVIRONMENT)
+    """A main module as an interpreter of its own would have it."""
     sys.argv = [""]
     # The site module, which is not loaded here, has these.
     vars(builtins).update(exit=sys.exit, quit=sys.exit)

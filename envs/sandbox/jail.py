@@ -32,7 +32,7 @@ def build(programs: list[str], copies: list[tuple[str, str]]) -> str:
     """
     stdlib = sysconfig.get_path("stdlib")
     executable = os.path.realpath(sys.executable)
-    libraries = _shared_libraries(stdlib, executable)
+    libraries = shared_libraries(stdlib, executable)
     root = _staging_directory([stdlib, executable, *libraries, *programs])
     kernel.mount("jail", root, "tmpfs", kernel.MS_NOSUID, "size=64m,mode=755")
     for folder in ("dev/shm", "tmp", "usr/bin", "usr/lib"):
@@ -75,7 +75,7 @@ def _staging_directory(sources: list[str]) -> str:
     raise OSError(f"none of {', '.join(_STAGING)} can carry the jail's root")
 
 
-def _shared_libraries(stdlib: str, executable: str) -> list[str]:
+def shared_libraries(stdlib: str, executable: str) -> list[str]:
     """Every library that the interpreter or an extension module of the stdlib maps."""
     for extension in sorted(Path(stdlib, "lib-dynload").glob("*.so")):
         if not extension.name.startswith(_UNWANTED_EXTENSIONS):

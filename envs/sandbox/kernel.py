@@ -129,8 +129,13 @@ def empty_bounding_set() -> None:
             return
 
 
+def forbid_new_privileges() -> None:
+    """Set no_new_privs: no exec of this process or its children gives more than they have."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
 def lock_down(seccomp_program: bytes) -> None:
     """Set no_new_privs and load the system call filter; neither can be undone."""
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    forbid_new_privileges()
     program = _SeccompProgram(len(seccomp_program) // 8, seccomp_program)
     _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(program))

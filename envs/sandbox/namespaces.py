@@ -102,10 +102,13 @@ class NamespacesSandbox:
         self.close()
 
     def _start(self) -> launch.Slot:
-        self._slot = launch.start(self._limits)
+        self._slot = self._launch()
         # Runs at the interpreter's exit too, and when the sandbox is forgotten unclosed.
         self._finalizer = weakref.finalize(self, _end, self._slot, self._owner_pid)
         return self._slot
+
+    def _launch(self) -> launch.Slot:
+        return launch.start(self._limits)
 
     def _stop(self) -> tuple[int, str]:
         self._slot = None

@@ -43,7 +43,7 @@ class NamespacesSession:
         self._lock = threading.Lock()
         self._calls: list[tuple[bytes, bytes]] = []
         self._repeatable = True
-        slot = launch.start(limits, shell_files())
+        slot = self._launch()
         near, far = socket.socketpair()
         self._finalizer = weakref.finalize(self, _end, slot, near, os.getpid())
         self._slot, self._server = slot, near
@@ -90,7 +90,7 @@ class NamespacesSession:
                 "expected a session of whole calls, but one was interrupted or killed half-way;"
                 " branch before that, or open a new session"
             )
-        copy = NamespacesSession(self._limits)
+        copy = type(self)(self._limits)
         try:
             for kind, payload in self._calls:
                 copy._call(kind, payload)
@@ -108,6 +108,9 @@ class NamespacesSession:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _launch(self) -> launch.Slot:
+        return launch.start(self._limits, shell_files())
 
     def _call(self, kind: bytes, payload: bytes) -> ExecResult:
         collected, seconds = self._collect(kind, payload)

@@ -37,7 +37,7 @@ def serve(setup: execution.Setup, supervisor: socket.socket) -> NoReturn:
     """Answer calls until the supervisor is gone; returns never."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        execution.mount_all(setup)
+        setup.prepare()
         wire.send(supervisor, wire.READY)
         session = _Server(setup, supervisor)
         while True:
@@ -113,7 +113,7 @@ class _Server:
         if pid == 0:
             try:
                 self._supervisor.close()
-                execution.lock_down(self._setup)
+                self._setup.lock_down()
                 run()
             except BaseException:
                 os._exit(1)
@@ -146,8 +146,12 @@ class _Server:
         """Kill the child if it lives, and with a REPL all there is; its exit code."""
         repl = self._repl is not None and self._repl[0] == pid
         with contextlib.suppress(ProcessLookupError):
-            os.kill(-1 if repl else pid, signal.SIGKILL)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            os.kill(pid, signal.SIGKILL)
+        _, ending = os.waitpid(pid, 0)
+        if repl:
+            with contextlib.suppress(ProcessLookupError):
+                self._setup.kill_all()
+        return os.waitstatus_to_exitcode(ending)
 
 
 def _repl(calls: socket.socket) -> NoReturn:
@@ -183,7 +187,7 @@ def _run_cell(code: str, main: types.ModuleType) -> None:
 
 
 def _shell(command: bytes) -> NoReturn:
-    os.execve(SHELL, [SHELL, "-c", os.fsdecode(command)], execution.ENVIRONMENT)
+    os.execv(SHELL, [SHELL, "-c", os.fsdecode(command)])
 
 
 def _write(payload: bytes) -> NoReturn:
@@ -195,8 +199,8 @@ def _write(payload: bytes) -> NoReturn:
 def _read(name: bytes) -> NoReturn:
     """Copy a file to standard output, where it is a regular one within the working directory."""
     try:
-        real = os.path.realpath(Path(execution.WORK, os.fsdecode(name)), strict=True)
-        if not Path(real).is_relative_to(execution.WORK):
+        real = os.path.realpath(os.fsdecode(name), strict=True)
+        if not Path(real).is_relative_to(os.getcwd()):
             _refuse(f"{name.decode()!r} leads out of the working directory")
         fd = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         if not stat.S_ISREG(os.fstat(fd).st_mode):

@@ -57,10 +57,7 @@ def main() -> None:
     # Ended reapers need no burial: their reports came before.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     kernel.empty_bounding_set()
-    for name in _PRELOADED.split():
-        # A distribution may leave out some extension modules.
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+    preload()
     control = socket.socket(fileno=3)
     with contextlib.suppress(wire.ClosedError, ConnectionError):
         _, payload, _ = wire.receive(control)
@@ -71,6 +68,14 @@ def main() -> None:
         gc.disable()
         wire.send(control, wire.READY)
         _serve(control, setup)
+
+
+def preload() -> None:
+    """Import what code often needs, so that each execution finds it there."""
+    for name in _PRELOADED.split():
+        # A distribution may leave out some extension modules.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def _serve(control: socket.socket, setup: execution.Setup) -> None:

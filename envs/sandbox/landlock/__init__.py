@@ -1,0 +1,1 @@
+"""The sandbox level for machines without user namespaces: Landlock and system call filters."""

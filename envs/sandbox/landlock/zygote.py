@@ -1,0 +1,222 @@
+"""The confined program: a warm interpreter that forks a child to run code in, and ends it all.
+
+Before it takes a request it may read the interpreter and /proc, and write to one folder. A child
+gives up /proc as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from dataclasses import dataclass
+
+from reachgym.envs.sandbox import execution, kernel, session_server, wire
+from reachgym.envs.sandbox.guard import OUT_OF_MEMORY
+from reachgym.envs.sandbox.landlock import descent, folder, ruleset
+from reachgym.envs.sandbox.landlock.confinement import Confinement, Place
+from reachgym.envs.sandbox.landlock.watch import Watch, threads_of_user
+from reachgym.envs.sandbox.zygote import preload
+
+_COUNTED_ANEW_S = 1.0
+
+
+@dataclass(slots=True)
+class _Zygote:
+    """What serving takes.
+
+    Attributes:
+        control: The socket to the supervisor.
+        setup: For every execution.
+        watch: Looks after what runs.
+        processes: Limit on processes and threads of an execution.
+        wake: Gets a byte for each ended child.
+        counted_s: When the user's threads were counted.
+    """
+
+    control: socket.socket
+    setup: Confinement
+    watch: Watch
+    processes: int
+    wake: socket.socket
+    counted_s: float = -_COUNTED_ANEW_S
+
+
+def main() -> None:
+    """Serve requests on descriptor 3 until its other end closes."""
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    place = Place(**json.loads(sys.argv[3]))
+    preload()
+    try:
+        _drop_privileges(place)
+        for_children = _confine(place)
+    except OSError as error:
+        sys.exit(f"{error}")
+    control = socket.socket(fileno=3)
+    try:
+        _, payload, _ = wire.receive(control)
+        zygote = _set_up(control, place, for_children, payload)
+        wire.send(control, wire.READY)
+        _serve(zygote)
+    except (wire.ClosedError, ConnectionError):
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        descent.end()
+        folder.empty(place.work)
+
+
+def _leave(number: int, frame: object) -> None:
+    sys.exit(0)
+
+
+def _drop_privileges(place: Place) -> None:
+    kernel.empty_bounding_set()
+    if os.geteuid() != place.user:
+        os.setgroups([])
+        os.setresgid(place.user, place.user, place.user)
+        os.setresuid(place.user, place.user, place.user)
+    kernel.set_capabilities()
+    kernel.set_readable(False)
+    kernel.adopt_orphans()
+    kernel.die_with_parent(signal.SIGTERM)
+    if os.getppid() != place.guard:
+        sys.exit("the guard died")
+
+
+def _confine(place: Place) -> int:
+    """Confine this process; returns the stricter rules for its children, as a descriptor."""
+    rules = [*place.rules, (ruleset.OWN_FOLDER, place.work)]
+    kernel.forbid_new_privileges()
+    ruleset.enter(ruleset.create(place.abi, [*rules, (ruleset.LOOK, "/proc")]))
+    return ruleset.create(place.abi, rules)
+
+
+def _set_up(control: socket.socket, place: Place, rules: int, payload: bytes) -> _Zygote:
+    header, _, programs = payload.partition(b"\n")
+    words = json.loads(header)
+    first_bytes, processes = words.pop("first_program_bytes"), words.pop("processes")
+    watch = Watch(place.work, **words.pop("watch"))
+    setup = Confinement(
+        **words,
+        mounts=[],
+        seccomp_program=programs[:first_bytes],
+        second_program=programs[first_bytes:],
+        work=place.work,
+        path=place.path,
+        ruleset=rules,
+    )
+    wake, inner = socket.socketpair()
+    wake.setblocking(False)
+    inner.setblocking(False)
+    signal.set_wakeup_fd(inner.detach(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    return _Zygote(control, setup, watch, processes, wake)
+
+
+def _serve(zygote: _Zygote) -> None:
+    while True:
+        kind, _, fds = wire.receive(zygote.control)
+        if kind in (wire.RUN, wire.OPEN):
+            _allow_processes(zygote)
+        if kind == wire.OPEN:
+            _host_session(zygote, socket.socket(fileno=fds[0]))
+            return
+        # A kill that crossed the reply it was meant for is late, and means nothing.
+        if kind == wire.RUN:
+            reply = _execute(zygote, fds)
+            wire.send(zygote.control, reply[:1], reply[1:])
+
+
+def _allow_processes(zygote: _Zygote) -> None:
+    """Let children start as many processes as one execution may, beside those of the user."""
+    if time.monotonic() - zygote.counted_s > _COUNTED_ANEW_S:
+        _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        wanted = threads_of_user() + zygote.processes
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
+        zygote.counted_s = time.monotonic()
+
+
+def _execute(zygote: _Zygote, fds: list[int]) -> bytes:
+    """Run what comes with these descriptors, end all it started, and say how it ended."""
+    channel, inner = socket.socketpair()
+    report, status = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _forget_signals()
+        execution.run(zygote.setup, inner, status)
+    inner.close()
+    os.close(status)
+    # A child that has died since then tells so by its missing report.
+    with contextlib.suppress(ConnectionError):
+        wire.send(channel, wire.RUN, fds=tuple(fds))
+    for fd in fds:
+        os.close(fd)
+    killed = not _ends_by_itself(zygote, child)
+    descent.kill()
+    exit_code = descent.bury(child)
+    descent.end()
+    folder.empty(zygote.setup.work)
+    words = os.read(report, execution.REPORT_BYTES)
+    os.close(report)
+    channel.close()
+    if killed:
+        return wire.KILLED
+    return words or wire.FINISHED + struct.pack("<i", exit_code)
+
+
+def _host_session(zygote: _Zygote, supervisor: socket.socket) -> None:
+    """Give the supervisor a session to talk to; returns when either is gone."""
+    server = os.fork()
+    if server == 0:
+        _forget_signals()
+        kernel.adopt_orphans()
+        kernel.die_with_parent()
+        session_server.serve(zygote.setup, supervisor)
+    supervisor.close()
+    if not _ends_by_itself(zygote, server):
+        sys.exit(OUT_OF_MEMORY)
+
+
+def _ends_by_itself(zygote: _Zygote, child: int) -> bool:
+    """Whether the child ends before a limit is passed, and before the supervisor says a word."""
+    ended = os.pidfd_open(child)
+    poll = select.poll()
+    for fd in (ended, zygote.control.fileno(), zygote.wake.fileno()):
+        poll.register(fd, select.POLLIN)
+    zygote.watch.start()
+    try:
+        while True:
+            ready = {fd for fd, _ in poll.poll(zygote.watch.wait_s * 1000 + 1)}
+            if ended in ready:
+                return True
+            if zygote.control.fileno() in ready:
+                wire.receive(zygote.control)
+                return False
+            if zygote.wake.fileno() in ready:
+                zygote.wake.recv(4096)
+                descent.bury_orphans(spare=child)
+            if zygote.watch.sees_too_much():
+                return False
+    finally:
+        os.close(ended)
+
+
+def _forget_signals() -> None:
+    """In a child: handle signals as a fresh process does."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)

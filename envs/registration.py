@@ -13,9 +13,10 @@ import gymnasium
 from gymnasium.envs.registration import EnvCreator, EnvSpec
 
 from reachgym.envs.errors import InputError
+from reachgym.envs.sandbox.shared import sandbox_for
 from reachgym.envs.taskset import ListTaskset, Taskset
 from reachgym.envs.tool_env import ToolEnv
-from reachgym.envs.tools.base import Tool
+from reachgym.envs.tools.base import Tool, WorkspaceTool
 from reachgym.envs.types import JSON, Budget, Task
 from reachgym.envs.verifier import Verifier, exact_match
 
@@ -57,7 +58,7 @@ def register(
     env_id: str,
     *,
     tasks: Sequence[Task] | Taskset,
-    tools: Sequence[Tool] = (),
+    tools: Sequence[Tool | WorkspaceTool] = (),
     verifier: Verifier = exact_match,
     budget: Budget = Budget(),
     system_prompt: str = "",
@@ -65,12 +66,14 @@ def register(
     """Register a tool environment, so that `gymnasium.make(env_id)` makes it.
 
     Call it at the import of a module, and use the id `"module:ns/Id-v0"` where other processes
-    must find it.
+    must find it. What is made takes an argument `sandbox` that says where tools and verifier run
+    code, as `parse_sandbox` reads it.
 
     Args:
         env_id: A Gymnasium id, `"ns/Name-v0"`.
         tasks: The tasks, as a list or as a taskset.
-        tools: What the agent may call.
+        tools: What the agent may call; one that runs code is a function of the `Workspace` that
+            it is to run in, as `python_tool` is.
         verifier: Scores a finished episode.
         budget: Turns and tool calls of one episode.
         system_prompt: Opens every conversation, unless it is empty.
@@ -81,13 +84,16 @@ def register(
     """
     taskset = tasks if not isinstance(tasks, Sequence) else ListTaskset(tasks, env_id)
 
-    def entry_point(render_mode: str | None = None) -> ToolEnv:
+    def entry_point(
+        render_mode: str | None = None, sandbox: Mapping[str, JSON] | None = None
+    ) -> ToolEnv:
         return ToolEnv(
             taskset,
             tools=tools,
             verifier=verifier,
             budget=budget,
             system_prompt=system_prompt,
+            sandbox=sandbox_for(sandbox),
             render_mode=render_mode,
         )
 

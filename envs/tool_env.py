@@ -16,9 +16,11 @@ from reachgym.envs.errors import (
     InputError,
     TaskError,
 )
+from reachgym.envs.sandbox.protocol import Sandbox
+from reachgym.envs.sandbox.shared import shared_sandbox
 from reachgym.envs.spaces import ConversationSpace, MessageSpace
 from reachgym.envs.taskset import Taskset, check_split, check_task
-from reachgym.envs.tools.base import Tool, Toolbox
+from reachgym.envs.tools.base import Tool, Toolbox, WorkspaceTool
 from reachgym.envs.types import (
     Budget,
     Message,
@@ -30,6 +32,7 @@ from reachgym.envs.types import (
     Verdict,
 )
 from reachgym.envs.verifier import Attempt, Verifier, exact_match
+from reachgym.envs.workspace import Workspace
 
 Info: TypeAlias = dict[str, Any]
 Observation: TypeAlias = tuple[Message, ...]
@@ -64,22 +67,24 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         self,
         taskset: Taskset,
         *,
-        tools: Sequence[Tool] = (),
+        tools: Sequence[Tool | WorkspaceTool] = (),
         verifier: Verifier = exact_match,
         budget: Budget = Budget(),
         system_prompt: str = "",
         max_result_chars: int = 4000,
+        sandbox: Callable[[], Sandbox] = shared_sandbox,
         render_mode: str | None = None,
     ) -> None:
         """An environment over a taskset.
 
         Args:
             taskset: Where tasks come from.
-            tools: What the agent may call.
+            tools: What the agent may call; one that runs code is given the workspace.
             verifier: Scores the finished episode.
             budget: Turns and tool calls of one episode; an assigned one holds from the next reset.
             system_prompt: Opens every conversation, unless it is empty.
             max_result_chars: Longer tool results are cut in their middle.
+            sandbox: Gives the sandbox in which tools and verifier run code, at each use.
             render_mode: `"ansi"` or None.
 
         Raises:
@@ -90,7 +95,9 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         self.render_mode = render_mode
         self.observation_space = ConversationSpace()
         self.action_space = MessageSpace("assistant")
-        self._toolbox = Toolbox(tools, max_result_chars)
+        self._workspace = Workspace(sandbox)
+        made = [item if isinstance(item, Tool) else item(self._workspace) for item in tools]
+        self._toolbox = Toolbox(made, max_result_chars)
         self._verifier = verifier
         self._system_prompt = system_prompt
         self._task: Task | None = None
@@ -103,6 +110,11 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
     def tool_specs(self) -> tuple[ToolSpec, ...]:
         """The tools offered to the agent."""
         return self._toolbox.specs
+
+    @property
+    def sandbox_level(self) -> str | None:
+        """The isolation at which code of this or the last episode ran; None if none did."""
+        return self._workspace.level
 
     @property
     def task(self) -> Task:
@@ -132,6 +144,7 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
                 f"an episode needs a budget of at least one turn; got {self.budget.turns}"
             )
         self._task = self._choose(dict(options or {}))
+        self._workspace.begin(self._task.files)
         opening = [Message("system", self._system_prompt)] if self._system_prompt else []
         opening.append(Message("user", self._task.prompt))
         self._messages = opening
@@ -179,6 +192,11 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
             raise EpisodeError(f"only a budget stops an episode from outside; got '{reason}'")
         self._over = True
         return self._judge(None)
+
+    def close(self) -> None:
+        """End the episode and what it holds open; a reset begins another one."""
+        self._over = True
+        self._workspace.end()
 
     def render(self) -> str | None:
         """The conversation so far, as text."""
@@ -250,8 +268,11 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         return replies, verdict.reward or 0.0, not reason.truncated, reason.truncated, info
 
     def _judge(self, answer: str | None) -> Verdict:
-        attempt = Attempt(self.task, tuple(self._messages), tuple(self._results), answer)
+        attempt = Attempt(
+            self.task, tuple(self._messages), tuple(self._results), answer, self._workspace
+        )
         verdict = _guard("verifier", partial(self._verifier, attempt))
+        self._workspace.end()
         if not isinstance(verdict, Verdict):
             raise InfrastructureError(
                 f"a verifier must return a Verdict; got {type(verdict).__name__}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from reachgym.envs.types import Message, Task, ToolResult, Verdict
+from reachgym.envs.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +19,15 @@ class Attempt:
         messages: The whole conversation.
         results: What every executed call returned, in order.
         answer: The final answer, or None when a budget ended the episode before one.
+        workspace: Where the episode's tools ran code, and where to run more; its session is still
+            open, as the agent left it.
     """
 
     task: Task
     messages: tuple[Message, ...]
     results: tuple[ToolResult, ...]
     answer: str | None
+    workspace: Workspace = field(default_factory=Workspace)
 
 
 Verifier: TypeAlias = Callable[[Attempt], Verdict]

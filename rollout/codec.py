@@ -84,6 +84,7 @@ SCHEMA = pa.schema(
         ("stop_reason", pa.string()),
         ("failure_kind", pa.string()),
         ("failure_message", pa.string()),
+        ("sandbox", pa.string()),
         *[(_USAGE_COLUMN.get(name, name), pa.int64()) for name in _USAGE],
         *[(name, pa.float64()) for name in _TIMINGS],
         ("opening", pa.list_(_MESSAGE)),
@@ -114,6 +115,7 @@ def encode(trajectories: Iterable[Trajectory]) -> pa.Table:
         _strings([row.stop_reason for row in rows]),
         _strings([None if failure is None else failure.kind for failure in failures]),
         _strings([None if failure is None else failure.message for failure in failures]),
+        _strings([row.sandbox for row in rows]),
         *_transposed([_usage_values(row.usage) for row in rows], len(_USAGE)),
         *_transposed([_timing_values(row.timings) for row in rows], len(_TIMINGS)),
         _lists([row.opening for row in rows], _messages),
@@ -151,6 +153,7 @@ def decode(table: pa.Table) -> Iterator[Trajectory]:
             verdict=Verdict(row["reward"], row["passed"], row["explanation"], row["guess"]),
             stop_reason=StopReason(row["stop_reason"]),
             failure=None if kind is None else Failure(kind, row["failure_message"]),
+            sandbox=row["sandbox"],
             usage=usage,
             timings=timing,
         )

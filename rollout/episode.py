@@ -89,7 +89,7 @@ class Episode:
 
     @property
     def broken(self) -> bool:
-        """Whether the environment raised: it is fit for no other episode."""
+        """Whether the episode was left half-way: its environment is fit for no other one."""
         return self._broken
 
     def start(self) -> None:
@@ -102,7 +102,6 @@ class Episode:
                 seed=self.attempt.seed, options={"task": self.attempt.task}
             )
         except Exception as error:
-            self._broken = True
             self.fail(error)
         self._started_s = self._clock()
 
@@ -130,11 +129,11 @@ class Episode:
             if reason is not None:
                 self._score_as_it_stands(reason)
         except Exception as error:
-            self._broken = True
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
         """End the episode unscored, because something broke that is not the agent's doing."""
+        self._broken = True
         failure = Failure(kind=type(error).__name__, message=str(error))
         verdict = Verdict(None, None, f"{failure.kind}: {failure.message}")
         self._finish(verdict, StopReason.FAILED, failure)
@@ -205,6 +204,7 @@ class Episode:
             verdict=verdict,
             stop_reason=reason,
             failure=failure,
+            sandbox=self.env.sandbox_level,
             usage=usage_of(turns),
             timings=Timings(
                 model_s=sum(turn.completion.seconds for turn in turns),

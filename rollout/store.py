@@ -19,7 +19,7 @@ from reachgym.rollout.trajectory import AttemptKey, Trajectory
 # What pyarrow takes to choose rows: column, comparison, value.
 _Filters: TypeAlias = list[tuple[str, str, object]]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _FORMAT = "reachgym trajectories"
 _MARKER = "store.json"
 _SUMMARY = [
@@ -34,6 +34,7 @@ _SUMMARY = [
     "guess",
     "stop_reason",
     "failure_kind",
+    "sandbox",
     "action_tokens",
     "tool_calls",
 ]
@@ -46,7 +47,7 @@ class TrajectoryStore:
     again, and a later success takes its place.
 
     Raises:
-        StoreError: The folder holds something else, a newer format, or a damaged shard.
+        StoreError: The folder holds something else, another format, or a damaged shard.
     """
 
     def __init__(self, path: Path) -> None:
@@ -182,10 +183,10 @@ def _check_marker(marker: Path) -> None:
         raise StoreError(f"{marker} is damaged ({_first_line(error)}); restore it") from error
     if told != _FORMAT:
         raise StoreError(f"{marker.parent} holds '{told}', expected '{_FORMAT}'")
-    if version > SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
         raise StoreError(
-            f"{marker.parent} has format version {version}, this reachgym reads up to "
-            f"{SCHEMA_VERSION}; use a newer reachgym"
+            f"{marker.parent} has format version {version}, this reachgym reads and writes "
+            f"{SCHEMA_VERSION}; use the reachgym that made it, or another folder"
         )
 
 

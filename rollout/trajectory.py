@@ -80,6 +80,7 @@ class Trajectory:
         verdict: What it was worth; unscored when `failure` is set.
         stop_reason: Why it ended.
         failure: What broke, if something did.
+        sandbox: The isolation at which the attempt's code ran, None if none did.
     """
 
     key: AttemptKey
@@ -93,6 +94,7 @@ class Trajectory:
     verdict: Verdict
     stop_reason: StopReason
     failure: Failure | None = None
+    sandbox: str | None = None
     usage: Usage = field(default_factory=Usage)
     timings: Timings = field(default_factory=Timings)
 

@@ -1,4 +1,4 @@
-"""The command line: `reachgym study`, `rollout`, `report` and `envs`."""
+"""The command line: `reachgym study`, `rollout`, `report`, `envs` and `doctor`."""
 
 from __future__ import annotations
 
@@ -106,6 +106,19 @@ def rollout(
         out=out,
     )
     run_rollout(request, console)
+
+
+@app.command()
+def doctor(
+    image: Annotated[
+        str | None, typer.Option(help="An image with Python, for Docker levels.")
+    ] = None,
+) -> None:
+    """Try every sandbox level; tell which this machine gives, and how to get the others."""
+    from reachgym.study.cli_doctor import run_doctor
+
+    if not run_doctor(console, image):
+        raise typer.Exit(1)
 
 
 def main() -> None:

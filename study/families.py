@@ -25,7 +25,7 @@ class Families:
         self._budget = config.attempt_budget.budget()
         full = config.interfaces[config.measurement.interface]
         self._tasksets: dict[str, Taskset] = {
-            name: make(family.ref(config.world, full)).taskset
+            name: make(family.ref(config.world, full, config.sandbox)).taskset
             for name, family in config.families.items()
         }
 
@@ -36,7 +36,8 @@ class Families:
 
     def ref(self, family: str, interface: InterfaceConfig) -> EnvRef:
         """The environment of a family through one interface."""
-        return self._config.families[family].ref(self._config.world, interface)
+        config = self._config
+        return config.families[family].ref(config.world, interface, config.sandbox)
 
     def first(self, family: str, split: Split, n: int) -> list[Task]:
         """The first `n` tasks of a split, fewer if it has fewer."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import TypeAlias
 
@@ -14,10 +13,8 @@ from reachgym.envs.errors import TaskError
 from reachgym.envs.graders.state_check import StateCheck
 from reachgym.envs.graders.stdin_stdout import StdinTests
 from reachgym.envs.graders.unit_tests import UnitTests
-from reachgym.envs.sandbox.protocol import Sandbox
-from reachgym.envs.sandbox.shared import shared_sandbox
 from reachgym.envs.types import Verdict
-from reachgym.envs.verifier import Attempt, Verifier
+from reachgym.envs.verifier import Attempt
 
 CodeTests: TypeAlias = UnitTests | StdinTests | StateCheck
 
@@ -30,22 +27,15 @@ _READERS = {name: pydantic.TypeAdapter(kind) for name, kind in _KINDS.items()}
 _BLOCK = re.compile(r"^```[^\n`]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
-def code_verifier(sandbox: Callable[[], Sandbox] = shared_sandbox) -> Verifier:
-    """A verifier that runs the answer's program against the tests in the task's gold.
+def code_verifier(attempt: Attempt) -> Verdict:
+    """Run the answer's program against the tests in the task's gold, in the episode's sandbox.
 
     The reward is the share of test cases that passed.
-
-    Args:
-        sandbox: Gives the sandbox to grade in; called for each attempt.
     """
-
-    def verify(attempt: Attempt) -> Verdict:
-        if attempt.answer is None:
-            return Verdict(0.0, False, "No answer was given.")
-        tests = read_gold(attempt.task.gold)
-        return tests.grade(program_in(attempt.answer), sandbox()).verdict()
-
-    return verify
+    if attempt.answer is None:
+        return Verdict(0.0, False, "No answer was given.")
+    tests = read_gold(attempt.task.gold)
+    return tests.grade(program_in(attempt.answer), attempt.workspace.sandbox()).verdict()
 
 
 def program_in(answer: str) -> str:

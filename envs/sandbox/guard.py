@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reachgym.envs.sandbox import cgroup, jail, kernel, wire
+from reachgym.envs.sandbox.memory_watch import held_bytes
 
 OUT_OF_MEMORY = 3
 UNPRIVILEGED_ID = 65534
+_MEMORY_WATCH_MS = 100
 _INSIDE = ("kernel.py", "wire.py", "zygote.py", "execution.py", "session_server.py")
 
 
@@ -53,8 +55,10 @@ def main() -> None:
     status = 1
     try:
         zygote = _start_zygote(orders, group)
-        wait_for_an_end(zygote, orders.owner_fd)
-        if group.ran_out_of_memory():
+        over = wait_for_an_end(
+            zygote, orders.owner_fd, None if group.memory else orders.memory_bytes
+        )
+        if over or group.ran_out_of_memory():
             status = OUT_OF_MEMORY
     except OSError as error:
         sys.stderr.write(f"{error}\n")
@@ -127,12 +131,27 @@ def _become_zygote(orders: Orders, root: str, gate: int, root_user: bool) -> Non
         os._exit(1)
 
 
-def wait_for_an_end(zygote: int, owner_fd: int) -> None:
-    """Return when the zygote is dead and reaped, killing it if its supervisor is gone."""
+def wait_for_an_end(zygote: int, owner_fd: int, memory_bytes: int | None) -> bool:
+    """Return when the zygote is dead and reaped, killing it if its supervisor is gone.
+
+    Args:
+        zygote: Its process.
+        owner_fd: A pidfd of the supervisor.
+        memory_bytes: Past this it is killed; None where a control group sees to that. The
+            supervisor looks more often, but only while it waits for a call.
+
+    Returns:
+        Whether it held too much memory.
+    """
     poll = select.poll()
     for fd in (os.pidfd_open(zygote), owner_fd, 0):
         poll.register(fd, select.POLLIN | select.POLLHUP)
-    poll.poll()
+    over = False
+    while not poll.poll(None if memory_bytes is None else _MEMORY_WATCH_MS):
+        over = memory_bytes is not None and held_bytes(zygote) > memory_bytes
+        if over:
+            break
     with contextlib.suppress(ProcessLookupError):
         os.kill(zygote, signal.SIGKILL)
     os.waitpid(zygote, 0)
+    return over

@@ -21,7 +21,7 @@ from reachgym.envs.sandbox import cgroup, guard, wire, zygote
 from reachgym.envs.sandbox.protocol import SandboxLimits
 from reachgym.envs.sandbox.seccomp_filter import compile_filter
 
-_BOOTSTRAP = """
+BOOTSTRAP = """
 import importlib, sys, types
 folder, program = sys.argv[1:3]
 for name in ("reachgym", "reachgym.envs", "reachgym.envs.sandbox"):
@@ -66,6 +66,11 @@ class Slot:
     zygote_pid: int
     memory_limited: bool
     groups: list[str]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the processes are gone by themselves."""
+        return self.guard.poll() is not None
 
     def end(self) -> tuple[int, str]:
         """End all processes; returns the guard's exit status and last words."""
@@ -139,7 +144,7 @@ def _spawn_guard(
     owner = os.pidfd_open(os.getpid())
     orders = guard.Orders(
         name=cgroup.name_for(os.getpid(), next(_SERIAL)),
-        bootstrap=_BOOTSTRAP,
+        bootstrap=BOOTSTRAP,
         memory_bytes=limits.memory_bytes + _ZYGOTE_BYTES,
         processes=limits.processes + _ZYGOTE_PROCESSES + _SPARE_PROCESSES,
         control_fd=control.fileno(),
@@ -147,7 +152,7 @@ def _spawn_guard(
         copies=list(copies),
     )
     folder = str(Path(__file__).parent)
-    command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BOOTSTRAP, folder, program]
+    command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", BOOTSTRAP, folder, program]
     try:
         process = subprocess.Popen(
             command,

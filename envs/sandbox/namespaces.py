@@ -71,6 +71,8 @@ class NamespacesSandbox:
         with self._lock:
             if self._closed:
                 raise SandboxError("expected an open sandbox, got a closed one: make a new one")
+            if self._slot is not None and self._slot.ended:
+                self._stop()
             slot = self._slot or self._start()
             started_s = time.monotonic()
             try:

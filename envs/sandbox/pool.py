@@ -10,8 +10,10 @@ from typing import Self
 
 from reachgym.envs.errors import SandboxError
 from reachgym.envs.sandbox.protocol import ExecResult, Sandbox, Session
+from reachgym.envs.sandbox.reserve import SessionReserve
 
 RECYCLE_AFTER = 5000
+_CLOSED = "expected an open pool of sandboxes, got a closed one"
 
 
 @dataclass(slots=True)
@@ -46,6 +48,7 @@ class SandboxPool:
         # One is opened at once: a machine that cannot give any should say so early.
         self._idle = [_Member(open_sandbox())]
         self._level = self._idle[0].sandbox.level
+        self._sessions = SessionReserve(self._open_session, size)
 
     @property
     def level(self) -> str:
@@ -58,9 +61,13 @@ class SandboxPool:
             return sandbox.exec(code, files=files)
 
     def open_session(self) -> Session:
-        """Open a session; it has processes of its own, and takes no place in the pool."""
-        with self._borrowed() as sandbox:
-            return sandbox.open_session()
+        """Give a session; it has processes of its own, and takes no place in the pool.
+
+        From the first one on, as many as there may be sandboxes are opened ahead.
+        """
+        if self._closed:
+            raise SandboxError(_CLOSED)
+        return self._sessions.take()
 
     def close(self) -> None:
         """End all of them, busy ones as soon as they are done; again does nothing."""
@@ -69,12 +76,17 @@ class SandboxPool:
             idle, self._idle = self._idle, []
         for member in idle:
             member.sandbox.close()
+        self._sessions.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _open_session(self) -> Session:
+        with self._borrowed() as sandbox:
+            return sandbox.open_session()
 
     @contextmanager
     def _borrowed(self) -> Iterator[Sandbox]:
@@ -94,7 +106,7 @@ class SandboxPool:
     def _take(self) -> _Member:
         with self._lock:
             if self._closed:
-                raise SandboxError("expected an open pool of sandboxes, got a closed one")
+                raise SandboxError(_CLOSED)
             if self._idle:
                 # The one used last is the warmest.
                 return self._idle.pop()

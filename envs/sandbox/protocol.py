@@ -60,11 +60,18 @@ class ExecResult:
 class Session(Protocol):
     """A place that remembers: a REPL's names and a working directory, for one episode."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether its processes are there, as far as can be told without asking them."""
+        ...
+
     def run(self, code: str) -> ExecResult:
         """Run Python `code` where the calls before it left off.
 
         A call that passes the deadline is interrupted, and killed if that does not end it; then
-        the names are gone, the files stay, and the next call starts a new REPL.
+        the names are gone, the files stay, and the next call starts a new REPL. Where too much
+        memory ends more than that, the call counts as killed, the files are gone as well, and the
+        next call finds an empty session.
 
         Raises:
             SandboxError: The sandbox itself failed; the code is not to blame.
@@ -73,6 +80,8 @@ class Session(Protocol):
 
     def shell(self, command: str) -> ExecResult:
         """Run `command` in a shell of its own, in the session's working directory.
+
+        A call that passes the deadline is killed; of memory see `run`.
 
         Raises:
             SandboxError: The sandbox itself failed, or has no shell.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import signal
 import socket
 import struct
 import threading
@@ -14,7 +15,7 @@ from functools import partial
 from typing import Self
 
 from reachgym.envs.errors import InputError, SandboxError
-from reachgym.envs.sandbox import launch, wire
+from reachgym.envs.sandbox import guard, launch, wire
 from reachgym.envs.sandbox.collect import INTERRUPT, KILL, Collected, collect
 from reachgym.envs.sandbox.files import checked_files
 from reachgym.envs.sandbox.protocol import ExecResult, Outcome, SandboxLimits
@@ -22,6 +23,7 @@ from reachgym.envs.sandbox.session_server import REFUSED
 from reachgym.envs.sandbox.shell_programs import shell_files
 
 _OPENING_S = 10.0
+_LOST = "out of memory: the session's names and files are gone"
 
 
 class NamespacesSession:
@@ -41,22 +43,12 @@ class NamespacesSession:
     def __init__(self, limits: SandboxLimits) -> None:
         self._limits = limits
         self._lock = threading.Lock()
-        self._calls: list[tuple[bytes, bytes]] = []
-        self._repeatable = True
-        slot = self._launch()
-        near, far = socket.socketpair()
-        self._finalizer = weakref.finalize(self, _end, slot, near, os.getpid())
-        self._slot, self._server = slot, near
-        near.settimeout(_OPENING_S)
-        with far:
-            wire.send(slot.control, wire.OPEN, fds=(far.fileno(),))
-        try:
-            reply, words, _ = wire.receive(near)
-        except (wire.ClosedError, OSError) as error:
-            reply, words = wire.BROKEN, str(error).encode()
-        if reply != wire.READY:
-            self.close()
-            raise SandboxError(f"a session could not be opened: {words.decode(errors='replace')}")
+        self._open()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its processes are there; see `Session`."""
+        return self._finalizer.alive and not self._slot.ended
 
     def run(self, code: str) -> ExecResult:
         """Run a cell; see `Session`."""
@@ -109,11 +101,34 @@ class NamespacesSession:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _open(self) -> None:
+        self._calls: list[tuple[bytes, bytes]] = []
+        self._repeatable = True
+        slot = self._launch()
+        near, far = socket.socketpair()
+        self._finalizer = weakref.finalize(self, _end, slot, near, os.getpid())
+        self._slot, self._server = slot, near
+        near.settimeout(_OPENING_S)
+        with far:
+            wire.send(slot.control, wire.OPEN, fds=(far.fileno(),))
+        try:
+            reply, words, _ = wire.receive(near)
+        except (wire.ClosedError, OSError) as error:
+            reply, words = wire.BROKEN, str(error).encode()
+        if reply != wire.READY:
+            self.close()
+            raise SandboxError(f"a session could not be opened: {words.decode(errors='replace')}")
+
     def _launch(self) -> launch.Slot:
         return launch.start(self._limits, shell_files())
 
     def _call(self, kind: bytes, payload: bytes) -> ExecResult:
-        collected, seconds = self._collect(kind, payload)
+        started_s = time.monotonic()
+        try:
+            collected, seconds = self._collect(kind, payload)
+        except _OutOfMemoryError as lost:
+            seconds = time.monotonic() - started_s
+            return ExecResult(Outcome.KILLED, -signal.SIGKILL, "", f"{lost}\n", False, seconds)
         exit_code, alive = struct.unpack("<i?", collected.payload)
         outcome = Outcome.EXITED if exit_code >= 0 else Outcome.KILLED
         if collected.timed_out:
@@ -141,10 +156,13 @@ class NamespacesSession:
                     stdout_bytes=stdout_bytes,
                 )
             except (wire.ClosedError, OSError) as error:
-                self.close()
+                status, words = self._finalizer() or (0, "")
+                if status == guard.OUT_OF_MEMORY:
+                    self._open()
+                    raise _OutOfMemoryError(_LOST) from error
                 raise SandboxError(
-                    "the session ended, perhaps for want of memory, and its files with it;"
-                    " open a new one"
+                    f"expected the session to answer, but it died ({words or 'killed'}), and its"
+                    " files with it; open a new one"
                 ) from error
             except BaseException:
                 # Interrupted half-way: its reply must not be taken for the next one's.
@@ -164,7 +182,10 @@ def result_of(collected: Collected, outcome: Outcome, exit_code: int, seconds: f
     return ExecResult(outcome, exit_code, stdout.text(), stderr.text(), truncated, seconds)
 
 
-def _end(slot: launch.Slot, server: socket.socket, owner_pid: int) -> None:
+class _OutOfMemoryError(InputError):
+    """The session's code took more memory than the session may have, and ended it."""
+
+
+def _end(slot: launch.Slot, server: socket.socket, owner_pid: int) -> tuple[int, str]:
     server.close()
-    if os.getpid() == owner_pid:
-        slot.end()
+    return slot.end() if os.getpid() == owner_pid else (0, "")

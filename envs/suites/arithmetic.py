@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from reachgym.envs.sandbox.shared import sandbox_for
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.suites.interface import parse_interface, require_in_range, require_seed
 from reachgym.envs.suites.oracle import answer, call_tool, prompt_body, tool_outputs
@@ -112,6 +113,7 @@ def make_arithmetic(
     difficulty: int = 3,
     world_seed: int = 0,
     interface: Mapping[str, JSON] | None = None,
+    sandbox: Mapping[str, JSON] | None = None,
     render_mode: str | None = None,
 ) -> ToolEnv:
     """The environment of `reachgym/Arithmetic-v0`.
@@ -120,6 +122,7 @@ def make_arithmetic(
         difficulty: Digits of either factor, 1 to 3.
         world_seed: Which pairs fall into which split, and in which order.
         interface: Tools and information, by default python.
+        sandbox: Where code is run, as `parse_sandbox` reads it.
         render_mode: As Gymnasium has it; `"ansi"` or None.
 
     Raises:
@@ -132,6 +135,7 @@ def make_arithmetic(
         ArithmeticTaskset(world_seed, difficulty),
         tools=offered.build_tools(world_seed),
         budget=_BUDGET,
+        sandbox=sandbox_for(sandbox),
         render_mode=render_mode,
     )
 

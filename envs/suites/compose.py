@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from string import ascii_lowercase
 
+from reachgym.envs.sandbox.shared import sandbox_for
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.suites.interface import parse_interface, require_in_range, require_seed
 from reachgym.envs.suites.oracle import answer, prompt_body
@@ -95,6 +96,7 @@ def make_compose(
     world_seed: int = 0,
     interface: Mapping[str, JSON] | None = None,
     letters: int = 4,
+    sandbox: Mapping[str, JSON] | None = None,
     render_mode: str | None = None,
 ) -> ToolEnv:
     """The environment of `reachgym/Compose-v0`.
@@ -104,6 +106,7 @@ def make_compose(
         world_seed: Which texts are drawn, and which fall into which split.
         interface: Tools and information, by default none.
         letters: Length of the text, 2 to 8.
+        sandbox: Where code is run, as `parse_sandbox` reads it.
         render_mode: As Gymnasium has it; `"ansi"` or None.
 
     Raises:
@@ -117,6 +120,7 @@ def make_compose(
         ComposeTaskset(world_seed, difficulty, letters),
         tools=offered.build_tools(world_seed),
         budget=_BUDGET,
+        sandbox=sandbox_for(sandbox),
         render_mode=render_mode,
     )
 

@@ -12,7 +12,7 @@ from reachgym.envs.errors import ConfigError
 from reachgym.envs.retrieval.bm25 import BM25Index
 from reachgym.envs.retrieval.corpus import SearchIndex
 from reachgym.envs.suites.world import NAME_LETTERS, shuffled_index, world_index
-from reachgym.envs.tools.base import Tool
+from reachgym.envs.tools.base import Tool, WorkspaceTool
 from reachgym.envs.tools.python import python_tool
 from reachgym.envs.tools.search import search_tool
 from reachgym.envs.types import JSON
@@ -39,10 +39,12 @@ class Interface:
     tools: tuple[str, ...]
     information: Information = "full"
 
-    def build_tools(self, world_seed: int, letters: int = NAME_LETTERS) -> list[Tool]:
+    def build_tools(
+        self, world_seed: int, letters: int = NAME_LETTERS
+    ) -> list[Tool | WorkspaceTool]:
         """The offered tools, `search` over the documents of a world."""
         return [
-            _search(world_seed, letters, self.information) if name == "search" else _python()
+            _search(world_seed, letters, self.information) if name == "search" else python_tool
             for name in self.tools
         ]
 
@@ -90,7 +92,7 @@ def require_in_range(name: str, value: object, lowest: int, highest: int) -> Non
         raise ConfigError(f"{name} expects an integer from {lowest} to {highest}, got {value!r}")
 
 
-# Tools keep nothing between calls, and making one costs a millisecond: environments share them.
+# It keeps nothing between calls, and making one costs a millisecond: environments share it.
 @lru_cache(maxsize=16)
 def _search(world_seed: int, letters: int, information: Information) -> Tool:
     return search_tool(_index(world_seed, letters, information))
@@ -100,11 +102,6 @@ def _index(world_seed: int, letters: int, information: Information) -> SearchInd
     if information == "full":
         return world_index(world_seed, letters)
     return shuffled_index(world_seed, letters) if information == "shuffled" else BM25Index(())
-
-
-@lru_cache(maxsize=1)
-def _python() -> Tool:
-    return python_tool()
 
 
 def _tool_names(given: JSON) -> tuple[str, ...]:

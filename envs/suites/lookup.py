@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from reachgym.envs.sandbox.shared import sandbox_for
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.suites.interface import (
     Interface,
@@ -137,6 +138,7 @@ def make_lookup(
     world_seed: int = 0,
     interface: Mapping[str, JSON] | None = None,
     letters: int = NAME_LETTERS,
+    sandbox: Mapping[str, JSON] | None = None,
     render_mode: str | None = None,
 ) -> ToolEnv:
     """The environment of `reachgym/Lookup-v0`.
@@ -146,6 +148,7 @@ def make_lookup(
         world_seed: Which world the facts are from.
         interface: Tools and information, by default search with full information.
         letters: Length of a name, 3 to 8.
+        sandbox: Where code is run, as `parse_sandbox` reads it.
         render_mode: As Gymnasium has it; `"ansi"` or None.
 
     Raises:
@@ -160,6 +163,7 @@ def make_lookup(
         tools=offered.build_tools(world_seed, letters),
         verifier=_verifier(offered),
         budget=_BUDGET,
+        sandbox=sandbox_for(sandbox),
         render_mode=render_mode,
     )
 

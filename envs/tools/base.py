@@ -7,12 +7,14 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from reachgym.envs.errors import InputError, ToolError
 from reachgym.envs.types import JSON, ToolCall, ToolResult, ToolSpec
+from reachgym.envs.workspace import Workspace
 
 _SECTION = re.compile(r"^\s*(Args|Arguments|Returns|Raises|Yields):\s*$", re.MULTILINE)
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -33,6 +35,10 @@ class Tool:
 
     spec: ToolSpec
     run: Callable[[Mapping[str, JSON]], str]
+
+
+# A tool that runs code is made for one environment, and runs it in that one's workspace.
+WorkspaceTool: TypeAlias = Callable[[Workspace], Tool]
 
 
 def tool(function: Callable[..., object]) -> Tool:

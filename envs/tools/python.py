@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable
-
 from reachgym.envs.errors import ToolError
-from reachgym.envs.sandbox.protocol import ExecResult, Outcome, Sandbox
-from reachgym.envs.sandbox.shared import shared_sandbox
+from reachgym.envs.sandbox.protocol import ExecResult, Outcome
 from reachgym.envs.tools.base import Tool, tool
+from reachgym.envs.tools.ending import ending_of
+from reachgym.envs.workspace import Workspace
 
 # Runs inside the sandbox: parsing hostile code can crash an interpreter.
 _REPL = """
@@ -27,15 +25,12 @@ _repl({source!r})
 """
 
 
-def python_tool(sandbox: Callable[[], Sandbox] = shared_sandbox) -> Tool:
-    """The `python` tool.
+def python_tool(workspace: Workspace) -> Tool:
+    """The `python` tool whose calls know nothing of one another.
 
     What it prints is its result, followed, as in a REPL, by the value of a final expression. An
     exception, a deadline or a limit is the code's own doing and becomes a `ToolError`; a sandbox
-    that broke is a `SandboxError`.
-
-    Args:
-        sandbox: Gives the sandbox to run in; called at each use. Its limits are the tool's.
+    that broke is a `SandboxError`. Every call finds the task's files as they were.
     """
 
     @tool
@@ -45,7 +40,8 @@ def python_tool(sandbox: Callable[[], Sandbox] = shared_sandbox) -> Tool:
         Args:
             code: The program; every call starts afresh.
         """
-        result = sandbox().exec(_REPL.replace("{source!r}", repr(code)))
+        source = _REPL.replace("{source!r}", repr(code))
+        result = workspace.sandbox().exec(source, files=workspace.files)
         if result.outcome is Outcome.EXITED and result.exit_code == 0:
             return result.stdout.rstrip("\n")
         raise ToolError(_complaint(result))
@@ -54,16 +50,6 @@ def python_tool(sandbox: Callable[[], Sandbox] = shared_sandbox) -> Tool:
 
 
 def _complaint(result: ExecResult) -> str:
-    if result.outcome is Outcome.TIMEOUT:
-        return f"timed out after {result.seconds:.3g} s"
-    if result.outcome is Outcome.KILLED:
-        return f"killed by {_signal_name(-result.exit_code)}, perhaps for a resource limit"
     lines = result.stderr.strip().splitlines()
-    return lines[-1] if lines else f"exited with status {result.exit_code}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    raised = result.outcome is Outcome.EXITED and lines
+    return lines[-1] if raised else ending_of(result)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from reachgym.agents.tiny import TinyConfig
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.registration import EnvRef
+from reachgym.envs.sandbox.levels import parse_sandbox
 from reachgym.envs.types import JSON, Budget
 from reachgym.learners.settings import SFTConfig
 from reachgym.study.config.arms import ArmConfig
@@ -114,9 +116,13 @@ class FamilyConfig(Section):
         [], description="families whose tasks together make up one of this family"
     )
 
-    def ref(self, world: WorldConfig, interface: InterfaceConfig) -> EnvRef:
-        """The environment of this family in one world through one interface."""
+    def ref(
+        self, world: WorldConfig, interface: InterfaceConfig, sandbox: Mapping[str, JSON] | None
+    ) -> EnvRef:
+        """The environment of this family in one world through one interface, in one sandbox."""
         fixed: dict[str, JSON] = {"world_seed": world.seed, "interface": interface.kwargs()}
+        if sandbox is not None:
+            fixed["sandbox"] = dict(sandbox)
         return EnvRef(self.env, {**self.kwargs, **fixed})
 
 
@@ -172,6 +178,9 @@ class StudyConfig(Section):
     interfaces: dict[str, InterfaceConfig]
     families: dict[str, FamilyConfig]
     attempt_budget: BudgetConfig = BudgetConfig()
+    sandbox: dict[str, JsonValue] | None = Field(
+        None, description="where tools and verifiers run code; null is the namespaces level"
+    )
     arms: dict[str, ArmConfig]
     measurement: MeasurementConfig = MeasurementConfig()
     evaluations: dict[str, EvaluationConfig] = Field({})
@@ -194,6 +203,15 @@ class StudyConfig(Section):
         for name, base in self.bases.items():
             self._check_mix(name, base)
         return self
+
+    @field_validator("sandbox")
+    @classmethod
+    def _known_sandbox(cls, given: dict[str, JSON] | None) -> dict[str, JSON] | None:
+        try:
+            parse_sandbox(given)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return given
 
     def _check_mix(self, name: str, base: BaseConfig) -> None:
         if not base.mix:

@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from reachgym.envs.errors import InputError, SandboxError
-from reachgym.envs.sandbox.namespaces import NamespacesSandbox
+from reachgym.envs.sandbox.levels import Level
 from reachgym.envs.sandbox.protocol import ExecResult, Outcome, Sandbox, SandboxLimits
 
-LEVELS: dict[str, Callable[[SandboxLimits], Sandbox]] = {"namespaces": NamespacesSandbox}
 ROOMY = SandboxLimits(wall_s=20.0)
 TIGHT = SandboxLimits(
     wall_s=0.6, memory_bytes=96 * 2**20, output_bytes=1000, processes=24, file_bytes=2**20
 )
-SECRET = "a-secret-of-the-supervisor"
-os.environ["REACHGYM_TEST_SECRET"] = SECRET
 
 
-def start(level: str, limits: SandboxLimits) -> Sandbox:
-    try:
-        return LEVELS[level](limits)
-    except SandboxError as error:
-        pytest.skip(f"this machine gives no sandbox of level {level}: {error}")
-
-
-@pytest.fixture(scope="module", params=sorted(LEVELS))
-def roomy(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with start(request.param, ROOMY) as sandbox:
+@pytest.fixture(scope="module")
+def roomy(open_sandbox: Callable[[SandboxLimits], Sandbox]) -> Iterator[Sandbox]:
+    with open_sandbox(ROOMY) as sandbox:
         yield sandbox
 
 
-@pytest.fixture(scope="module", params=sorted(LEVELS))
-def tight(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with start(request.param, TIGHT) as sandbox:
+@pytest.fixture(scope="module")
+def tight(open_sandbox: Callable[[SandboxLimits], Sandbox]) -> Iterator[Sandbox]:
+    with open_sandbox(TIGHT) as sandbox:
         yield sandbox
 
 
@@ -63,6 +50,12 @@ def outcome_of(sandbox: Sandbox, statement: str) -> str:
     return result.stdout
 
 
+def is_kept_from(sandbox: Sandbox, statement: str) -> bool:
+    """Whether the code is refused, or killed where files are watched and not refused."""
+    result = sandbox.exec(attempt(statement))
+    return result.outcome is Outcome.KILLED or result.stdout.startswith("refused ")
+
+
 def kept(output: str) -> int:
     """How many characters of some output were kept, where its middle is cut."""
     return len(re.sub(r"\n\[\d+ bytes cut\]\n", "", output))
@@ -75,8 +68,8 @@ def still_works(sandbox: Sandbox) -> bool:
 # Plain running.
 
 
-def test_the_sandbox_names_its_level(roomy: Sandbox) -> None:
-    assert roomy.level in LEVELS
+def test_the_sandbox_names_its_level(roomy: Sandbox, level: Level) -> None:
+    assert roomy.level == level
 
 
 def test_output_and_status_come_back(roomy: Sandbox) -> None:
@@ -159,180 +152,6 @@ def test_too_large_files_are_refused(tight: Sandbox) -> None:
         tight.exec("", files={"x": b"x" * (2**20 + 1)})
 
 
-# What must be out of reach.
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["/etc/shadow", "/etc/passwd", "/root", "/home", "/proc/1/environ", "/proc/self/mem", "/sys"],
-)
-def test_host_paths_are_out_of_reach(roomy: Sandbox, path: str) -> None:
-    assert outcome_of(roomy, f"open({path!r}).read() or os.listdir({path!r})") == "refused 2\n"
-
-
-def test_the_repository_and_installed_packages_are_out_of_reach(roomy: Sandbox) -> None:
-    for path in (Path(__file__).resolve(), Path(pytest.__file__).parent, Path.cwd()):
-        assert outcome_of(roomy, f"os.stat({str(path)!r})") == "refused 2\n"
-    assert "ModuleNotFoundError" in roomy.exec("import numpy").stderr
-
-
-def test_nothing_but_the_interpreter_is_in_the_root(roomy: Sandbox) -> None:
-    assert roomy.exec("import os; print(sorted(os.listdir('/')))").stdout == (
-        "['dev', 'lib', 'lib64', 'tmp', 'usr']\n"
-    )
-
-
-def test_no_binary_is_setuid(roomy: Sandbox) -> None:
-    code = (
-        "import os\n"
-        "for folder, _, names in os.walk('/'):\n"
-        "    for name in names:\n"
-        "        if os.lstat(os.path.join(folder, name)).st_mode & 0o6000: print(name)\n"
-    )
-    assert roomy.exec(code).stdout == ""
-
-
-def test_secrets_of_the_supervisor_are_out_of_sight(roomy: Sandbox) -> None:
-    code = (
-        "import ctypes, os, sys\n"
-        "print(sorted(os.environ))\n"
-        "read = ctypes.CDLL(None).getenv\n"
-        "read.restype = ctypes.c_char_p\n"
-        "print(read(b'REACHGYM_TEST_SECRET'), read(b'HOME'), sys.flags.hash_randomization)\n"
-    )
-    assert roomy.exec(code).stdout == "['HOME', 'LANG', 'PATH']\nNone b'/tmp' 0\n"
-
-
-def test_no_descriptor_is_inherited(roomy: Sandbox) -> None:
-    held = os.open(__file__, os.O_RDONLY)
-    os.set_inheritable(held, True)
-    try:
-        code = (
-            "import os\n"
-            "def is_open(fd):\n"
-            "    try: os.fstat(fd)\n"
-            "    except OSError: return False\n"
-            "    return True\n"
-            "print([fd for fd in range(256) if is_open(fd)])"
-        )
-        assert roomy.exec(code).stdout == "[0, 1, 2]\n"
-    finally:
-        os.close(held)
-
-
-def test_standard_input_is_empty(roomy: Sandbox) -> None:
-    assert roomy.exec("input()").stderr.endswith("EOFError: EOF when reading a line\n")
-
-
-def test_code_is_an_unprivileged_user_without_capabilities(roomy: Sandbox) -> None:
-    code = (
-        "import ctypes, os\n"
-        "data = (ctypes.c_uint32 * 6)()\n"
-        "ctypes.CDLL(None).capget((ctypes.c_uint32 * 2)(0x20080522, 0), data)\n"
-        "bounding = [ctypes.CDLL(None).prctl(23, n, 0, 0, 0) for n in range(41)]\n"
-        "print(os.getuid() > 0, os.getgid() > 0, list(data), any(bounding))"
-    )
-    assert roomy.exec(code).stdout == "True True [0, 0, 0, 0, 0, 0] False\n"
-
-
-def test_the_host_name_is_hidden(roomy: Sandbox) -> None:
-    name = roomy.exec("import os; print(os.uname().nodename)").stdout.strip()
-    assert name == "sandbox"
-
-
-def test_a_listener_on_the_host_loopback_is_out_of_reach(roomy: Sandbox) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        statement = f"socket.create_connection(('127.0.0.1', {port}), timeout=2)"
-        assert outcome_of(roomy, statement).startswith("refused")
-
-
-def test_an_abstract_unix_socket_of_the_host_is_out_of_reach(roomy: Sandbox) -> None:
-    name = f"\0reachgym-test-{os.getpid()}"
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(name)
-        listener.listen()
-        statement = f"socket.socket(socket.AF_UNIX).connect({name!r})"
-        assert outcome_of(roomy, statement) == "refused 111\n"
-
-
-def test_names_are_not_resolved(roomy: Sandbox) -> None:
-    assert outcome_of(roomy, "socket.getaddrinfo('host.invalid', 80)").startswith("refused -")
-
-
-def test_there_is_no_network_interface_but_a_dead_loopback(roomy: Sandbox) -> None:
-    assert roomy.exec("import socket; print(socket.if_nameindex())").stdout in (
-        "",
-        "[(1, 'lo')]\n",
-    )
-    assert outcome_of(roomy, "socket.create_connection(('127.0.0.1', 9))").startswith("refused")
-
-
-@pytest.mark.parametrize(
-    "family", ["AF_VSOCK", "AF_NETLINK", "AF_PACKET", "AF_ALG", "AF_BLUETOOTH"]
-)
-def test_other_socket_families_are_refused(roomy: Sandbox, family: str) -> None:
-    number = int({"AF_BLUETOOTH": 31}.get(family) or getattr(socket, family))
-    assert outcome_of(roomy, f"socket.socket({number}, socket.SOCK_DGRAM)") == "refused 97\n"
-
-
-@pytest.mark.parametrize(
-    "path", ["/x", "/usr/lib/x", "/usr/bin/x", "/dev/x", "/usr/bin/python3", "/lib/x.so"]
-)
-def test_writes_outside_are_refused(roomy: Sandbox, path: str) -> None:
-    assert outcome_of(roomy, f"open({path!r}, 'a')") in ("refused 30\n", "refused 13\n")
-
-
-def test_the_standard_library_cannot_be_changed_for_the_next(roomy: Sandbox) -> None:
-    assert outcome_of(roomy, "open(os.__file__, 'a')") in ("refused 30\n", "refused 13\n")
-
-
-@pytest.mark.parametrize(
-    ("what", "statement"),
-    [
-        ("user namespace", "call(272, 0x10000000)"),
-        ("mount namespace", "call(272, 0x20000)"),
-        ("clone into a user namespace", "call(56, 0x10000000 | 17, 0, 0, 0, 0)"),
-        ("mount", "call(165, 0, 0, 0, 0, 0)"),
-        ("open_tree", "call(428, -100, 0, 0)"),
-        ("chroot", "os.chroot('/tmp')"),
-        ("ptrace", "call(101, 16, 1, 0, 0)"),
-        ("process_vm_writev", "call(311, 1, 0, 0, 0, 0, 0)"),
-        ("io_uring", "call(425, 8, 0)"),
-        ("userfaultfd", "call(323, 0)"),
-        ("bpf", "call(321, 0, 0, 0)"),
-        ("perf", "call(298, 0, 0, -1, -1, 0)"),
-        ("keyctl", "call(250, 0, -3, 0, 0, 0)"),
-        ("module load", "call(313, 0, 0, 0)"),
-        ("memfd", "os.memfd_create('x')"),
-        ("shared memory that nobody counts", "call(29, 0, 2**20, 0o600)"),
-        ("kexec", "call(246, 0, 0, 0, 0)"),
-        ("host name", "socket.sethostname('x')"),
-    ],
-)
-def test_a_dangerous_call_is_refused(roomy: Sandbox, what: str, statement: str) -> None:
-    if "call(" in statement and os.uname().machine != "x86_64":
-        pytest.skip("the numbers of system calls in this test are those of x86_64")
-    assert outcome_of(roomy, statement) == "refused 1\n", what
-
-
-def test_no_other_user_can_be_become(roomy: Sandbox) -> None:
-    assert outcome_of(roomy, "os.setuid(0)").startswith("refused")
-
-
-def test_limits_cannot_be_raised(roomy: Sandbox) -> None:
-    result = roomy.exec("import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (9999, 9999))")
-    assert "ValueError: not allowed to raise maximum limit" in result.stderr
-
-
-def test_clone3_is_unknown_so_that_its_hidden_flags_need_no_reading(roomy: Sandbox) -> None:
-    assert outcome_of(roomy, "call(435, 0, 0)") == "refused 38\n"
-
-
-def test_pushing_characters_into_a_terminal_is_refused(roomy: Sandbox) -> None:
-    assert outcome_of(roomy, "__import__('fcntl').ioctl(0, 0x5412, b'x')") == "refused 1\n"
-
-
 # Limits.
 
 
@@ -389,17 +208,17 @@ def test_the_memory_limit_holds_for_many_processes_together(tight: Sandbox) -> N
 
 def test_space_for_files_is_limited(tight: Sandbox) -> None:
     statement = "[open(str(n), 'wb').write(b'x' * 2**18) for n in range(9)]"
-    assert outcome_of(tight, statement) == "refused 28\n"
+    assert is_kept_from(tight, statement)
     assert still_works(tight)
 
 
 def test_shared_memory_files_are_limited(tight: Sandbox) -> None:
     statement = "[open(f'/dev/shm/{n}', 'wb').write(b'x' * 2**20) for n in range(99)]"
-    assert outcome_of(tight, statement) == "refused 28\n"
+    assert is_kept_from(tight, statement)
 
 
 def test_the_number_of_files_is_limited(roomy: Sandbox) -> None:
-    assert outcome_of(roomy, "[open(str(n), 'w').close() for n in range(9999)]") == "refused 28\n"
+    assert is_kept_from(roomy, "[open(str(n), 'w').close() for n in range(9999)]")
 
 
 def test_a_huge_sparse_file_is_refused(roomy: Sandbox) -> None:
@@ -458,7 +277,8 @@ def test_a_fork_bomb_is_contained(tight: Sandbox) -> None:
     assert still_works(tight)
 
 
-def test_the_process_limit_holds(tight: Sandbox) -> None:
+def test_the_process_limit_holds(open_sandbox: Callable[[SandboxLimits], Sandbox]) -> None:
+    limits = SandboxLimits(wall_s=2.0, processes=24)
     code = (
         "import os, time\n"
         "count = 0\n"
@@ -469,9 +289,11 @@ def test_the_process_limit_holds(tight: Sandbox) -> None:
         "except OSError:\n"
         "    print(count)\n"
     )
-    result = tight.exec(code)
-    assert result.outcome is Outcome.EXITED
-    assert 16 <= int(result.stdout) <= TIGHT.processes + 8
+    with open_sandbox(limits) as sandbox:
+        result = sandbox.exec(code)
+    # Where no limit of the system counts an execution's processes, too many end it.
+    if result.outcome is not Outcome.KILLED:
+        assert 16 <= int(result.stdout) <= limits.processes + 8
 
 
 # Ends of every kind.
@@ -491,8 +313,6 @@ def test_a_daemonised_orphan_dies_with_its_execution(roomy: Sandbox) -> None:
     result = roomy.exec(code)
     assert (result.outcome, result.stdout) == (Outcome.EXITED, "orphan\n")
     assert time.monotonic() - started_s < 5
-    # Fresh process namespaces: the orphan is in sight of nobody, least of all the next.
-    assert roomy.exec("import os; print(os.getpid())").stdout == "2\n"
 
 
 def test_killing_everyone_in_sight_kills_only_the_code_itself(roomy: Sandbox) -> None:
@@ -530,13 +350,16 @@ def test_deep_recursion_is_an_error_of_the_code(roomy: Sandbox) -> None:
 
 
 def test_executions_do_not_see_each_others_files_or_names(roomy: Sandbox) -> None:
-    roomy.exec("import builtins, math; builtins.leak = math.pi = 3\nopen('/tmp/x', 'w').write('x')")
+    roomy.exec("import builtins, math; builtins.leak = math.pi = 3\nopen('x', 'w').write('x')")
     roomy.exec("open('/dev/shm/x', 'w').write('x')")
     code = (
         "import builtins, math, os\n"
-        "print(os.listdir('/tmp'), os.listdir('/dev/shm'), hasattr(builtins, 'leak'), math.pi > 3)"
+        "def files(folder):\n"
+        "    try: return os.listdir(folder)\n"
+        "    except OSError: return []\n"
+        "print(*map(files, ('.', '/tmp', '/dev/shm')), hasattr(builtins, 'leak'), math.pi > 3)"
     )
-    assert roomy.exec(code).stdout == "[] [] False True\n"
+    assert roomy.exec(code).stdout == "[] [] [] False True\n"
 
 
 def test_changes_to_the_interpreter_do_not_reach_the_next(roomy: Sandbox) -> None:
@@ -547,13 +370,14 @@ def test_changes_to_the_interpreter_do_not_reach_the_next(roomy: Sandbox) -> Non
     assert still_works(roomy)
 
 
-def test_a_closed_sandbox_says_so_and_closing_again_does_nothing() -> None:
-    for level in LEVELS:
-        sandbox = start(level, ROOMY)
-        sandbox.close()
-        sandbox.close()
-        with pytest.raises(SandboxError, match="closed"):
-            sandbox.exec("print(1)")
+def test_a_closed_sandbox_says_so_and_closing_again_does_nothing(
+    open_sandbox: Callable[[SandboxLimits], Sandbox],
+) -> None:
+    sandbox = open_sandbox(ROOMY)
+    sandbox.close()
+    sandbox.close()
+    with pytest.raises(SandboxError, match="closed"):
+        sandbox.exec("print(1)")
 
 
 def test_the_result_is_of_the_protocols_type(roomy: Sandbox) -> None:

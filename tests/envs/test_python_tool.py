@@ -12,6 +12,7 @@ from reachgym.envs.sandbox.protocol import ExecResult, SandboxLimits
 from reachgym.envs.sandbox.shared import shared_sandbox
 from reachgym.envs.tools.base import Tool
 from reachgym.envs.tools.python import python_tool
+from reachgym.envs.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def python() -> Tool:
         shared_sandbox()
     except SandboxError as error:
         pytest.skip(f"this machine gives no sandbox: {error}")
-    return python_tool()
+    return python_tool(Workspace())
 
 
 class BrokenSandbox:
@@ -86,16 +87,16 @@ def test_a_deadline_is_the_codes_own_doing(python: Tool) -> None:
         NamespacesSandbox(SandboxLimits(wall_s=0.5)) as hasty,
         pytest.raises(ToolError, match=r"timed out after 0\.5"),
     ):
-        python_tool(lambda: hasty).run({"code": "while True: pass"})
+        python_tool(Workspace(lambda: hasty)).run({"code": "while True: pass"})
 
 
 def test_a_broken_sandbox_is_no_fault_of_the_code() -> None:
     with pytest.raises(SandboxError, match="the machine is gone"):
-        python_tool(BrokenSandbox).run({"code": "1"})
+        python_tool(Workspace(BrokenSandbox)).run({"code": "1"})
 
 
 def test_the_agent_is_told_of_one_argument() -> None:
-    spec = python_tool().spec
+    spec = python_tool(Workspace()).spec
     assert spec.name == "python"
     assert list(spec.parameters["properties"]) == ["code"]
     assert "final expression" in spec.description

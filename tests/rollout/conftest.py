@@ -70,6 +70,7 @@ def trajectory() -> Callable[..., Trajectory]:
             verdict=Verdict(reward, None if reward is None else reward == 1.0, "why", guess=True),
             stop_reason=StopReason.FAILED if failure else StopReason.ANSWERED,
             failure=failure,
+            sandbox="namespaces" if failure is None else None,
             usage=Usage(2, 2, 5, 2, 1, 1),
             timings=Timings(0.125, 1e-4, 0.3),
         )

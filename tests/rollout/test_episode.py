@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from echo_world import REF, ScriptedAgent, answer, call
 
 from reachgym.agents.protocol import Completion, FinishReason, Limits
 from reachgym.envs.errors import EpisodeError
-from reachgym.envs.registration import make
+from reachgym.envs.registration import EnvRef, make
 from reachgym.envs.seeding import derive_seed
-from reachgym.envs.types import Budget, StopReason, Task, Verdict
+from reachgym.envs.types import Budget, Message, StopReason, Task, ToolCall, Verdict
 from reachgym.rollout.episode import Attempt, Episode, run_episode
 from reachgym.rollout.trajectory import Trajectory
 
@@ -179,3 +181,15 @@ def test_a_finished_episode_takes_no_turn_and_an_unfinished_one_has_no_trajector
     episode.advance(answer("42"))
     with pytest.raises(EpisodeError, match="finished"):
         episode.advance(answer("42"))
+
+
+@pytest.mark.parametrize(("tool", "level"), [("python", "namespaces"), ("search", None)])
+def test_the_isolation_at_which_code_ran_is_part_of_the_trajectory(tool: str, level: str | None):
+    env = EnvRef("reachgym/Arithmetic-v0", {"interface": {"tools": [tool]}})
+    made = make(env)
+    argument = {"python": "code", "search": "query"}[tool]
+    asked = Message("assistant", tool_calls=(ToolCall("c", tool, {argument: "1"}),))
+    turn = replace(call("echo"), message=asked)
+    asking = Attempt(made.taskset.task("train", 0), env, 7, "base", Budget())
+    played = run_episode(ScriptedAgent(turn, answer("1")), made, asking)
+    assert played.sandbox == level

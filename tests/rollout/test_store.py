@@ -90,6 +90,7 @@ def test_the_summary_has_a_row_an_attempt_and_the_light_columns(tmp_path, trajec
         "guess": True,
         "stop_reason": "answered",
         "failure_kind": None,
+        "sandbox": "namespaces",
         "action_tokens": 2,
         "tool_calls": 2,
     }
@@ -125,7 +126,7 @@ def test_a_file_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("marker", "said"),
     [
-        ({"format": "reachgym trajectories", "version": 99}, "newer reachgym"),
+        ({"format": "reachgym trajectories", "version": 99}, "the reachgym that made it"),
         ({"format": "a cookbook", "version": 1}, "holds 'a cookbook'"),
         ({}, "damaged"),
     ],

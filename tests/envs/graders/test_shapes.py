@@ -19,6 +19,7 @@ from reachgym.envs.graders import (
 )
 from reachgym.envs.taskset import ListTaskset
 from reachgym.envs.types import Task
+from reachgym.envs.workspace import Workspace
 
 MBPP = {
     "task_id": 3,
@@ -100,10 +101,8 @@ WRONG = {
 
 @pytest.fixture
 def judge(sandbox):
-    verifier = code_verifier(lambda: sandbox)
-
     def verdict(task: Task, answer: str | None):
-        return verifier(Attempt(task, (), (), answer))
+        return code_verifier(Attempt(task, (), (), answer, Workspace(lambda: sandbox)))
 
     return verdict
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,7 +69,11 @@ def descendants() -> Callable[[int], list[int]]:
         waiting = [pid]
         while waiting:
             for task in Path(f"/proc/{waiting.pop(0)}/task").glob("*/children"):
-                children = [int(word) for word in task.read_text().split()]
+                try:
+                    children = [int(word) for word in task.read_text().split()]
+                except OSError:
+                    # It ended meanwhile.
+                    continue
                 found += children
                 waiting += children
         return found
@@ -102,6 +109,35 @@ def control_groups(bystander_groups: set[str]) -> Callable[[int], list[str]]:
         return [name for name in names if name not in bystander_groups]
 
     return find
+
+
+@pytest.fixture(scope="session")
+def as_ordinary_user() -> Callable[[str], str]:
+    """Runs a script of Python as a user who may make no control groups; gives its output."""
+    python = shutil.which(
+        f"python{sys.version_info.major}.{sys.version_info.minor}", path="/usr/bin"
+    )
+    setpriv = shutil.which("setpriv")
+    if os.getuid() != 0 or python is None or setpriv is None:
+        pytest.skip("no root to become an ordinary user, no setpriv, or no interpreter for it")
+    become = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
+
+    def run(script: str) -> str:
+        done = subprocess.run(
+            [*become, "--inh-caps=-all", python, "-S", "-B", "-"],
+            input=script,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
+            check=False,
+        )
+        if "No module named" in done.stderr or "no sandbox" in done.stdout:
+            pytest.skip(f"an ordinary user gets no sandbox here: {done.stdout}{done.stderr}")
+        assert done.stderr == ""
+        return done.stdout
+
+    return run
 
 
 def _control_groups() -> list[str]:

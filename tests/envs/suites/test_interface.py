@@ -2,6 +2,7 @@
 
 import pytest
 
+from reachgym.envs import EnvRef, make
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.suites.interface import Interface, parse_interface
 from reachgym.envs.suites.world import world
@@ -18,8 +19,8 @@ def test_what_is_not_given_takes_its_default():
 
 
 def test_tools_are_offered_in_the_order_given():
-    tools = parse_interface({"tools": ["python", "search"]}, ()).build_tools(0)
-    assert [tool.spec.name for tool in tools] == ["python", "search"]
+    env = make(EnvRef("reachgym/Lookup-v0", {"interface": {"tools": ["python", "search"]}}))
+    assert [spec.name for spec in env.tool_specs] == ["python", "search"]
 
 
 def searching(information):

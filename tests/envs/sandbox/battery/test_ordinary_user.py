@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -44,15 +40,8 @@ def level() -> str:
 
 
 @pytest.fixture(scope="module")
-def survivors() -> Callable[[str], int]:
+def survivors(as_ordinary_user: Callable[[str], str]) -> Callable[[str], int]:
     """MiB that children of an ordinary user's sandbox held together, and for a while."""
-    python = shutil.which(
-        f"python{sys.version_info.major}.{sys.version_info.minor}", path="/usr/bin"
-    )
-    setpriv = shutil.which("setpriv")
-    if os.getuid() != 0 or python is None or setpriv is None:
-        pytest.skip("no root to become an ordinary user, no setpriv, or no interpreter for it")
-    become = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
 
     def run(hold: str) -> int:
         code = (
@@ -64,19 +53,8 @@ def survivors() -> Callable[[str], int]:
             f"{hold}"
             "time.sleep(1); os.write(1, b'%d ' % full); os._exit(0)\n"
         )
-        done = subprocess.run(
-            [*become, "--inh-caps=-all", python, "-S", "-B", "-"],
-            input=SCRIPT.format(limit_mib=LIMIT_MIB, code=code),
-            capture_output=True,
-            text=True,
-            cwd="/",
-            env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
-            check=False,
-        )
-        if "No module named" in done.stderr or "no sandbox" in done.stdout:
-            pytest.skip(f"an ordinary user gets no sandbox here: {done.stdout}{done.stderr}")
-        assert done.stderr == ""
-        return sum(map(int, done.stdout.split()))
+        stdout = as_ordinary_user(SCRIPT.format(limit_mib=LIMIT_MIB, code=code))
+        return sum(map(int, stdout.split()))
 
     return run
 

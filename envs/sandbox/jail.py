@@ -44,7 +44,8 @@ def build(programs: list[str], copies: list[tuple[str, str]]) -> str:
     _hide_installed_packages(f"{root}/usr/lib/{Path(stdlib).name}")
     for library in libraries:
         _bind(library, f"{root}/usr/lib/{Path(library).name}")
-    _link_sonames(libraries, f"{root}/usr/lib")
+    for link, target in soname_links(libraries).items():
+        Path(root, "usr/lib", link).symlink_to(target)
     for program in programs:
         _bind(program, f"{root}{PROGRAM}/{Path(program).name}")
     for source, path in copies:
@@ -90,16 +91,17 @@ def shared_libraries(stdlib: str, executable: str) -> list[str]:
     return sorted(p for p in mapped - {executable} if not Path(p).is_relative_to(stdlib))
 
 
-def _link_sonames(libraries: list[str], folder: str) -> None:
-    """Repeat the links by which the loader finds e.g. `libz.so.1.3` as `libz.so.1`."""
+def soname_links(libraries: list[str]) -> dict[str, str]:
+    """The links by which the loader finds e.g. `libz.so.1.3` as `libz.so.1`, and their targets."""
     wanted = {Path(library).name for library in libraries}
+    links: dict[str, str] = {}
     for directory in {os.path.dirname(library) for library in libraries}:
         for entry in os.scandir(directory):
-            if ".so" in entry.name and entry.is_symlink():
+            if ".so" in entry.name and entry.is_symlink() and entry.name not in wanted:
                 target = os.path.basename(os.readlink(entry.path))
-                link = Path(folder, entry.name)
-                if target in wanted and not link.exists():
-                    link.symlink_to(target)
+                if target in wanted:
+                    links.setdefault(entry.name, target)
+    return links
 
 
 def _bind(source: str, target: str) -> None:

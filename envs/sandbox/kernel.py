@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import errno
 import os
 import platform
+import select
+import threading
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -26,6 +30,7 @@ _CAP_AMBIENT_RAISE, _CAP_AMBIENT_CLEAR_ALL = 2, 4
 _SECCOMP_MODE_FILTER = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 _SIGCHLD = 17
+_WATCH_MS = 2
 
 _PIVOT_ROOT, _CLONE = {"x86_64": (155, 56), "aarch64": (41, 220)}.get(
     platform.machine(), (None, None)
@@ -93,6 +98,29 @@ def die_with_parent(number: int = 9) -> None:
     _prctl(_PR_SET_PDEATHSIG, number)
 
 
+def watch_end(pid: int) -> int:
+    """A descriptor that is readable once the child has ended; nothing is to be read from it."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        # gVisor has no such descriptors.
+        if error.errno != errno.ENOSYS:
+            raise
+    ended, tell = os.pipe()
+    forgotten = select.poll()
+    forgotten.register(tell, 0)
+
+    def wait() -> None:
+        how = os.WEXITED | os.WNOWAIT | os.WNOHANG
+        with contextlib.suppress(ChildProcessError):
+            while os.waitid(os.P_PID, pid, how) is None and not forgotten.poll(_WATCH_MS):
+                pass
+        os.close(tell)
+
+    threading.Thread(target=wait, daemon=True).start()
+    return ended
+
+
 def adopt_orphans() -> None:
     """Become the parent of descendants whose own parent ends."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -110,13 +138,31 @@ def keep_capabilities() -> None:
 
 def set_capabilities(*capabilities: int) -> None:
     """Hold exactly these, now and across exec; none gives up every privilege."""
-    mask = sum(1 << capability for capability in capabilities)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    data = (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0)
-    _prctl(_PR_CAP_AMBIENT, _CAP_AMBIENT_CLEAR_ALL)
-    _check(_libc.capset(header, data), "capset")
+    try:
+        _prctl(_PR_CAP_AMBIENT, _CAP_AMBIENT_CLEAR_ALL)
+    except OSError as error:
+        # EINVAL: gVisor has no such capabilities, and so none to give up.
+        if error.errno != errno.EINVAL or capabilities:
+            raise
+    mask = _mask(capabilities)
+    _capset(mask, inherited=mask)
     for capability in capabilities:
         _prctl(_PR_CAP_AMBIENT, _CAP_AMBIENT_RAISE, capability)
+
+
+def hold_capabilities(*capabilities: int) -> None:
+    """Hold exactly these until the next exec."""
+    _capset(_mask(capabilities), inherited=0)
+
+
+def _mask(capabilities: tuple[int, ...]) -> int:
+    return sum(1 << capability for capability in capabilities)
+
+
+def _capset(mask: int, inherited: int) -> None:
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)(mask, mask, inherited, 0, 0, 0)
+    _check(_libc.capset(header, data), "capset")
 
 
 def empty_bounding_set() -> None:

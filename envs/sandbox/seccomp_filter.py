@@ -13,10 +13,10 @@ from reachgym.envs.errors import SandboxError
 _SOCKET_DOMAINS = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
 _SOCKET_DOMAINS_END = 64
 # NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
-_NAMESPACE_FLAGS = (1 << 7, 1 << 17, *(1 << bit for bit in range(25, 31)))
+NAMESPACE_FLAGS = (1 << 7, 1 << 17, *(1 << bit for bit in range(25, 31)))
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 
-_REFUSED = """
+REFUSED = """
     unshare setns mount umount2 pivot_root chroot move_mount open_tree open_tree_attr fsopen
     fsconfig fsmount fspick mount_setattr swapon swapoff
     ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd
@@ -28,7 +28,7 @@ _REFUSED = """
     iopl ioperm modify_ldt
 """
 # Memory that no resource limit of a process counts.
-_REFUSED_MEMORY = "memfd_create memfd_secret shmget shmat msgget semget mq_open"
+REFUSED_MEMORY = "memfd_create memfd_secret shmget shmat msgget semget mq_open"
 
 
 @functools.cache
@@ -43,13 +43,13 @@ def compile_filter() -> bytes:
     seccomp = _library()
     refuse = seccomp.ERRNO(errno.EPERM)
     program = seccomp.SyscallFilter(defaction=seccomp.ALLOW)
-    for call in (*_REFUSED.split(), *_REFUSED_MEMORY.split()):
+    for call in (*REFUSED.split(), *REFUSED_MEMORY.split()):
         # One that this libseccomp does not know cannot be named; older kernels lack it as well.
         if seccomp.resolve_syscall(seccomp.system_arch(), call) >= 0:
             program.add_rule(refuse, call)
     # clone3 hides its flags in memory, where no filter can read them; C libraries fall back.
     program.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")
-    for flag in _NAMESPACE_FLAGS:
+    for flag in NAMESPACE_FLAGS:
         program.add_rule(refuse, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, flag, flag))
     for request in (_TIOCSTI, _TIOCLINUX):
         low_half = seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, request)

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from reachgym.envs.sandbox import execution, wire
+from reachgym.envs.sandbox import execution, kernel, wire
 
 SHELL = "/usr/bin/sh"
 REFUSED = 120
@@ -123,7 +123,7 @@ class _Server:
         self, pid: int, calls: socket.socket | None, interrupt: Callable[[], None]
     ) -> int | None:
         """Exit code of the child, or None where it spoke; does what the supervisor asks for."""
-        ended = os.pidfd_open(pid)
+        ended = kernel.watch_end(pid)
         poll = select.poll()
         for fd in (ended, self._supervisor.fileno(), *([calls.fileno()] if calls else [])):
             poll.register(fd, select.POLLIN)

@@ -1,0 +1,1 @@
+"""The sandbox level that Docker gives: a warm container around an interpreter that forks."""

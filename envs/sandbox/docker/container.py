@@ -1,0 +1,262 @@
+"""One container, seen from the supervisor: its start, its streams, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import socket
+import struct
+import time
+import weakref
+from typing import Any, Literal
+
+from docker.types import LogConfig, Ulimit
+
+from reachgym.envs.errors import SandboxError
+from reachgym.envs.sandbox import wire
+from reachgym.envs.sandbox.docker import frames, program
+from reachgym.envs.sandbox.docker.engine import Engine, engine_errors
+from reachgym.envs.sandbox.docker.owner import owner_labels, remove
+from reachgym.envs.sandbox.docker.seccomp_profile import seccomp_profile
+from reachgym.envs.sandbox.output import CappedOutput
+from reachgym.envs.sandbox.protocol import SandboxLimits
+from reachgym.envs.sandbox.seccomp_filter import compile_filter
+
+Runtime = Literal["runc", "runsc"]
+
+_START_S = 60.0
+_CHUNK_BYTES = 2**18
+_LONGEST_FRAME_BYTES = 2**20
+_LAST_WORDS_BYTES = 4096
+# Of Docker's streams without a terminal: which it is, and how much of it follows.
+_STREAM_HEADER = struct.Struct(">BxxxI")
+_ERRORS = 2
+_CAPABILITIES = ["KILL", "SETGID", "SETPCAP", "SETUID"]
+# What the server itself holds, and what an interpreter maps without using it.
+_SERVER_BYTES = 48 * 2**20
+_INTERPRETER_ADDRESS_BYTES = 128 * 2**20
+# The server, the runtime while it starts, and what counts late.
+_SERVER_PROCESSES = 8
+_SHARED_MEMORY = "size=16m,nr_inodes=256,mode=1777,exec"
+_INODES = 4096
+_DESCRIPTORS = 256
+# Linux' own numbers, whatever system this runs on.
+_RLIMIT_CPU, _RLIMIT_FSIZE, _RLIMIT_CORE, _RLIMIT_NPROC, _RLIMIT_NOFILE, _RLIMIT_AS = (
+    0,
+    1,
+    4,
+    6,
+    7,
+    9,
+)
+_ALLOW_ALL = struct.pack("=HBBI", 6, 0, 0, 0x7FFF0000)
+
+
+_streams: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+
+def _let_go() -> None:
+    """In a fork of the owner, whose copies would keep containers alive after the owner's end."""
+    for stream in list(_streams):
+        stream.close()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
+class EndedError(Exception):
+    """The container ended; its text is what its first process said last."""
+
+
+class Container:
+    """A running container and the streams to its first process.
+
+    Attributes:
+        container_id: The engine's name for it.
+    """
+
+    def __init__(self, engine: Engine, container_id: str, stream: socket.socket) -> None:
+        self.container_id = container_id
+        self._api = engine.api
+        self._stream = stream
+        self._started = int(time.time())
+        self._raw = bytearray()
+        self._frames = frames.FrameBuffer(_LONGEST_FRAME_BYTES)
+        self._words = CappedOutput(_LAST_WORDS_BYTES)
+        _streams.add(stream)
+
+    def send(self, kind: bytes, payload: bytes = b"") -> None:
+        """Send one frame.
+
+        Raises:
+            EndedError: The container is gone.
+        """
+        self.send_raw(frames.pack(kind, payload))
+
+    def send_raw(self, data: bytes) -> None:
+        """Send bytes as they are; see `send`."""
+        self._stream.settimeout(_START_S)
+        try:
+            self._stream.sendall(data)
+        except OSError as error:
+            raise EndedError(str(error)) from error
+
+    def receive(self, deadline_s: float) -> tuple[bytes, bytes] | None:
+        """The next frame, or nothing if the deadline passes, which may lie in the past.
+
+        Raises:
+            EndedError: The container is gone.
+        """
+        while (frame := self._next()) is None:
+            self._stream.settimeout(max(0.0, deadline_s - time.monotonic()))
+            try:
+                chunk = self._stream.recv(_CHUNK_BYTES)
+            except (TimeoutError, BlockingIOError):
+                return None
+            except OSError as error:
+                raise EndedError(str(error)) from error
+            if not chunk:
+                raise EndedError(self._words.text().strip())
+            self._raw += chunk
+            self._unpack()
+        return frame
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether the engine saw the kernel kill one of its processes for memory."""
+        filters = {"container": self.container_id, "event": "oom"}
+        now = int(time.time()) + 1
+        with (
+            engine_errors("tell how a container ended"),
+            contextlib.closing(
+                self._api.events(since=self._started, until=now, filters=filters)
+            ) as events,
+        ):
+            return any(True for _ in events)
+
+    def end(self) -> None:
+        """End every process and remove the container."""
+        with contextlib.suppress(OSError):
+            self._stream.shutdown(socket.SHUT_RDWR)
+        self._stream.close()
+        remove(self._api, self.container_id)
+
+    def _next(self) -> tuple[bytes, bytes] | None:
+        try:
+            return self._frames.next()
+        except ValueError as error:
+            raise EndedError(f"it sent {error}") from error
+
+    def _unpack(self) -> None:
+        while len(self._raw) >= _STREAM_HEADER.size:
+            which, length = _STREAM_HEADER.unpack_from(self._raw)
+            end = _STREAM_HEADER.size + length
+            if len(self._raw) < end:
+                return
+            content = bytes(self._raw[_STREAM_HEADER.size : end])
+            del self._raw[:end]
+            if which == _ERRORS:
+                self._words.add(content)
+            else:
+                self._frames.add(content)
+
+
+def start(engine: Engine, image: str, limits: SandboxLimits, runtime: Runtime) -> Container:
+    """Start a container and its server, which is ready then.
+
+    Raises:
+        SandboxError: The engine refused, or the image has no Python that will do.
+    """
+    with engine_errors("start a container"):
+        container_id = _create(engine, image, limits, runtime)
+    try:
+        with engine_errors("start a container"):
+            stream = _attach(engine, container_id)
+            engine.api.start(container_id)
+        container = Container(engine, container_id, stream)
+        try:
+            container.send_raw(program.program(_orders(engine, limits, runtime)))
+            frame = container.receive(time.monotonic() + _START_S)
+        except EndedError as error:
+            raise SandboxError(
+                f"expected an image whose python3 is Python 3.11 or newer, got {image!r}, whose"
+                f" first process ended at once: {str(error) or 'killed'}"
+            ) from error
+        if frame is None or frame[0] != wire.READY:
+            raise SandboxError(f"expected a container to be ready within {_START_S:.0f} s")
+    except BaseException:
+        remove(engine.api, container_id)
+        raise
+    return container
+
+
+def _create(engine: Engine, image: str, limits: SandboxLimits, runtime: Runtime) -> str:
+    api = engine.api
+    memory_bytes = limits.memory_bytes + _SERVER_BYTES
+    host_config = api.create_host_config(
+        auto_remove=True,
+        runtime=runtime,
+        network_mode="none",
+        ipc_mode="none",
+        read_only=True,
+        mem_limit=memory_bytes,
+        memswap_limit=memory_bytes,
+        # The sentry's own threads count as well, and it cannot live without them.
+        pids_limit=limits.processes + _SERVER_PROCESSES if runtime == "runc" else None,
+        cap_drop=["ALL"],
+        cap_add=_CAPABILITIES,
+        security_opt=["no-new-privileges", f"seccomp={seccomp_profile()}"],
+        log_config=LogConfig(type="none"),
+        oom_score_adj=500,
+        tmpfs={
+            "/tmp": f"size={limits.file_bytes},nr_inodes={_INODES},mode=1777,exec",
+            "/dev/shm": _SHARED_MEMORY,
+        },
+        # A host's program that takes cores from a pipe is spared at 1, and not at 0.
+        ulimits=[Ulimit(name="core", soft=1, hard=1)],
+    )
+    created: dict[str, Any] = api.create_container(
+        image,
+        program.COMMAND,
+        entrypoint=[],
+        environment=program.ENVIRONMENT,
+        working_dir="/tmp",
+        user="0:0",
+        hostname="sandbox",
+        labels=owner_labels(),
+        stdin_open=True,
+        host_config=host_config,
+        network_disabled=True,
+    )
+    return str(created["Id"])
+
+
+def _attach(engine: Engine, container_id: str) -> socket.socket:
+    parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+    raw: socket.SocketIO | socket.socket = engine.api.attach_socket(container_id, params=parameters)
+    if not isinstance(raw, socket.SocketIO):
+        # Encrypted; the library gives the socket itself.
+        return raw
+    # The library keeps the connection's descriptor in many places; none shall hold the stream.
+    stream = socket.socket(fileno=os.dup(raw.fileno()))
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), raw.fileno(), inheritable=False)
+    return stream
+
+
+def _orders(engine: Engine, limits: SandboxLimits, runtime: Runtime) -> bytes:
+    """What the server is to know: resource limits as a JSON line, then the system call filter."""
+    rlimits = [
+        (_RLIMIT_AS, limits.memory_bytes + _INTERPRETER_ADDRESS_BYTES),
+        (_RLIMIT_FSIZE, limits.file_bytes),
+        (_RLIMIT_CPU, math.ceil(limits.wall_s * (os.cpu_count() or 1)) + 1),
+        (_RLIMIT_NOFILE, _DESCRIPTORS),
+        (_RLIMIT_CORE, 1),
+    ]
+    if runtime == "runsc":
+        # gVisor counts this in each sandbox; Linux would count other containers' processes too.
+        rlimits.append((_RLIMIT_NPROC, limits.processes))
+    # The engine's profile alone contains runc's code; the filter makes every level refuse alike.
+    alike = engine.like_host or runtime == "runsc"
+    return json.dumps(rlimits).encode() + b"\n" + (compile_filter() if alike else _ALLOW_ALL)

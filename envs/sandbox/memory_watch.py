@@ -14,13 +14,16 @@ _COUNTED = ("RssAnon:", "RssShmem:")
 def held_bytes(zygote_pid: int) -> int:
     """Bytes that all descendants of the zygote hold beyond what they share with it."""
     baseline = _held(zygote_pid)
-    held = 0
-    waiting = _children(zygote_pid)
-    while waiting:
-        pid = waiting.pop()
-        held += max(0, _held(pid) - baseline)
-        waiting += _children(pid)
-    return held
+    return sum(max(0, _held(pid) - baseline) for pid in descendants(zygote_pid))
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes below a process, zombies included."""
+    found = _children(pid)
+    for below in found:
+        # The list grows as it is gone through.
+        found += _children(below)
+    return found
 
 
 def _held(pid: int) -> int:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from reachgym.envs.sandbox import execution, kernel
 from reachgym.envs.sandbox.landlock import descent, ruleset
+from reachgym.envs.sandbox.landlock.user_threads import ProcessLimit
+
+_KILLED_FIRST = "1000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,14 @@ class Confinement(execution.Setup):
         work: The folder that code may write to.
         path: Where programs are looked for.
         ruleset: The Landlock rules, as a descriptor.
+        process_limit: On what one execution may run.
     """
 
     second_program: bytes
     work: str
     path: str
     ruleset: int
+    process_limit: ProcessLimit
 
     def prepare(self) -> None:
         """Nothing: the folder was made with the sandbox, and is emptied after each execution."""
@@ -56,15 +61,15 @@ class Confinement(execution.Setup):
         os.setsid()
         os.environ.clear()
         os.environ.update(execution.ENVIRONMENT | {"HOME": self.work, "PATH": self.path})
-        for number, value in self.rlimits:
+        processes = (resource.RLIMIT_NPROC, self.process_limit.value())
+        for number, value in (*self.rlimits, processes):
             resource.setrlimit(number, (value, value))
-        # The zygote keeps it at what the user runs already, and what an execution may start.
-        processes, _ = resource.getrlimit(resource.RLIMIT_NPROC)
-        resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
         kernel.set_capabilities()
         kernel.forbid_new_privileges()
         # Its files are counted by whoever may look at what it holds open.
         kernel.set_readable(True)
+        with open("/proc/self/oom_score_adj", "r+") as file:
+            file.write(_KILLED_FIRST)
         ruleset.enter(self.ruleset)
         kernel.lock_down(self.seccomp_program)
         kernel.lock_down(self.second_program)

@@ -13,6 +13,8 @@ from reachgym.envs.sandbox.landlock import ruleset
 
 # Landlock knows TCP alone; a datagram pair could be turned to a socket that others listen on.
 _NETWORK = "socket connect bind listen"
+# With these, descriptors of files could be on their way where nobody counts them.
+_SEND_DESCRIPTORS = "sendmsg sendmmsg"
 _SOCKET_TYPE_BITS = 0xF
 _PAIR_TYPES = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
 # These succeed and do nothing. One signal to the process group must reach all of an execution, and
@@ -53,6 +55,10 @@ _SIGNALLING_COMMANDS = (
     ("ioctl", 1, _SIOCSPGRP),
 )
 _LOW_HALF = 0xFFFFFFFF
+# A folder that its owner may not open or list hides what is in it from being counted. The place is
+# that of the permissions.
+_OWNERS = 0o700
+_MAKE_FOLDER = (("mkdir", 1), ("mkdirat", 2))
 
 
 @functools.cache
@@ -85,6 +91,11 @@ def compile_filters(abi: int) -> tuple[bytes, bytes]:
     for call, place, value in _COMMANDS + (_SIGNALLING_COMMANDS if _unscoped(abi) else ()):
         low_half = seccomp.Arg(place, seccomp.MASKED_EQ, _LOW_HALF, value)
         program.add_rule(refuse, call, low_half)
+    for owners in range(0, _OWNERS, 0o100):
+        for call, place in _MAKE_FOLDER:
+            program.add_rule(refuse, call, seccomp.Arg(place, seccomp.MASKED_EQ, _OWNERS, owners))
+        hidden = seccomp.Arg(0, seccomp.MASKED_EQ, _OWNERS, _OWNERS - owners)
+        program.add_rule(refuse, "umask", hidden)
     with tempfile.TemporaryFile() as file:
         program.export_bpf(file)
         file.seek(0)
@@ -92,7 +103,7 @@ def compile_filters(abi: int) -> tuple[bytes, bytes]:
 
 
 def _refused(abi: int) -> Iterator[str]:
-    for calls in (_NETWORK, _IGNORED, _FILE_ATTRIBUTES, _SHARED):
+    for calls in (_NETWORK, _SEND_DESCRIPTORS, _IGNORED, _FILE_ATTRIBUTES, _SHARED):
         yield from calls.split()
     if _unscoped(abi):
         yield from _SIGNALS.split()

@@ -7,11 +7,14 @@ import os
 import secrets
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 _WORK = "work"
 _PREFIX = "reachgym-"
-_BLOCK_BYTES = 512
+BLOCK_BYTES = 512
+_LONGEST_PATH = 2000
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def make(name: str, user: int) -> Path:
@@ -31,32 +34,45 @@ def make(name: str, user: int) -> Path:
     return work
 
 
-def usage(folder: str) -> tuple[int, int]:
-    """Bytes on disk, and number, of all files and folders below a folder that code may change.
+def usage(folder: str, most: int) -> tuple[int, int]:
+    """Bytes on disk, and number, of files and folders below a folder that code may change.
+
+    Args:
+        folder: What is looked through.
+        most: Past this number nothing more is counted.
 
     Raises:
-        OSError: They lie too deep to be reached by their paths.
+        OSError: Some of it cannot be opened.
     """
     size_bytes = number = 0
-    waiting = [folder]
-    while waiting:
-        try:
-            entries = list(os.scandir(waiting.pop()))
-        except (FileNotFoundError, NotADirectoryError):
-            # Moved meanwhile.
-            continue
-        for entry in entries:
-            with contextlib.suppress(FileNotFoundError):
-                size_bytes += entry.stat(follow_symlinks=False).st_blocks * _BLOCK_BYTES
+    with contextlib.ExitStack() as stack:
+        waiting = [(_open(folder), "")]
+        stack.callback(os.close, waiting[0][0])
+        while waiting and number <= most:
+            anchor, path = waiting.pop()
+            try:
+                fd = _open(path or ".", anchor)
+            except (FileNotFoundError, NotADirectoryError):
+                # Moved meanwhile.
+                continue
+            if len(path) > _LONGEST_PATH:
+                # The kernel takes no path that is much longer, but one that starts deeper.
+                anchor, path = os.dup(fd), ""
+                stack.callback(os.close, anchor)
+            for name, about in _entries(fd):
                 number += 1
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
+                if number > most:
+                    break
+                if stat.S_ISDIR(about.st_mode):
+                    waiting.append((anchor, f"{path}/{name}" if path else name))
+                else:
+                    size_bytes += about.st_blocks * BLOCK_BYTES
     return size_bytes, number
 
 
 def empty(folder: str) -> None:
     """Remove all that is in a folder that nobody changes any more, however deep it lies."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = _open(folder)
     try:
         while names := os.listdir(fd):
             for name in names:
@@ -85,14 +101,27 @@ def sweep() -> None:
                 remove(top / _WORK)
 
 
+def _open(path: str, anchor: int | None = None) -> int:
+    return os.open(path, _FOLDER, dir_fd=anchor)
+
+
+def _entries(fd: int) -> Iterator[tuple[str, os.stat_result]]:
+    """What is in an open folder, which is closed at the end."""
+    try:
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    yield entry.name, entry.stat(follow_symlinks=False)
+    finally:
+        os.close(fd)
+
+
 def _remove(fd: int, name: str) -> None:
     """Remove an entry; the folders within a folder move up to its side and have their turn."""
     if not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
         os.unlink(name, dir_fd=fd)
         return
-    # Code may have made it so that it cannot be opened.
-    os.chmod(name, 0o700, dir_fd=fd)
-    inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    inner = _open(name, fd)
     try:
         for entry in os.listdir(inner):
             if stat.S_ISDIR(os.stat(entry, dir_fd=inner, follow_symlinks=False).st_mode):

@@ -71,9 +71,11 @@ def _setup(limits: SandboxLimits, filters: tuple[bytes, bytes]) -> bytes:
         "memory_bytes": limits.memory_bytes,
         "file_bytes": limits.file_bytes,
         "files": INODES,
+        # A session's first process is one more.
+        "threads": limits.processes + 1,
     }
     setup = {
-        # The zygote counts the user's processes, and sets their limit itself.
+        # What the limit on processes is depends on what the user runs besides.
         "rlimits": [limit for limit in rlimits(limits) if limit[0] != resource.RLIMIT_NPROC],
         "processes": limits.processes,
         "watch": watch,

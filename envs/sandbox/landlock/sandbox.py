@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from reachgym.envs.sandbox import launch as namespaces_launch
 from reachgym.envs.sandbox.landlock import launch
+from reachgym.envs.sandbox.landlock.files import check_room
 from reachgym.envs.sandbox.namespaces import NamespacesSandbox
+from reachgym.envs.sandbox.protocol import ExecResult
 from reachgym.envs.sandbox.session import NamespacesSession
 from reachgym.envs.sandbox.shell_programs import shell_files
 
@@ -29,6 +33,17 @@ class LandlockSandbox(NamespacesSandbox):
         """Always `"landlock"`."""
         return "landlock"
 
+    def exec(self, code: str, *, files: dict[str, bytes] | None = None) -> ExecResult:
+        """Run `code` as a main module; see `Sandbox.exec`.
+
+        Raises:
+            SandboxError: The sandbox was closed, belongs to another process, or broke.
+            InputError: A file lies outside the working directory or cannot be written, or they are
+                too many or too large.
+        """
+        check_room(files or {}, self._limits.file_bytes)
+        return super().exec(code, files=files)
+
     def open_session(self) -> LandlockSession:
         """Open a session with processes, limits and files of its own; see `Sandbox`."""
         return LandlockSession(self._limits)
@@ -48,6 +63,11 @@ class LandlockSession(NamespacesSession):
     Raises:
         SandboxError: This machine cannot give the isolation; the text names what is missing.
     """
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Put files into the working directory; see `Session`."""
+        check_room(files, self._limits.file_bytes)
+        super().write(files)
 
     def _launch(self) -> namespaces_launch.Slot:
         return launch.start(self._limits, shell_files())

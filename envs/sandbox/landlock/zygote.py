@@ -1,7 +1,7 @@
 """The confined program: a warm interpreter that forks a child to run code in, and ends it all.
 
-Before it takes a request it may read the interpreter and /proc, and write to one folder. A child
-gives up /proc as well.
+Besides what its children may do it has /proc, to count what they hold and to have them killed
+first where memory runs out.
 """
 
 from __future__ import annotations
@@ -10,23 +10,20 @@ import contextlib
 import gc
 import json
 import os
-import resource
 import select
 import signal
 import socket
 import struct
 import sys
-import time
 from dataclasses import dataclass
 
 from reachgym.envs.sandbox import execution, kernel, session_server, wire
 from reachgym.envs.sandbox.guard import OUT_OF_MEMORY
 from reachgym.envs.sandbox.landlock import descent, folder, ruleset
 from reachgym.envs.sandbox.landlock.confinement import Confinement, Place
-from reachgym.envs.sandbox.landlock.watch import Watch, threads_of_user
+from reachgym.envs.sandbox.landlock.user_threads import ProcessLimit
+from reachgym.envs.sandbox.landlock.watch import Watch
 from reachgym.envs.sandbox.zygote import preload
-
-_COUNTED_ANEW_S = 1.0
 
 
 @dataclass(slots=True)
@@ -37,17 +34,13 @@ class _Zygote:
         control: The socket to the supervisor.
         setup: For every execution.
         watch: Looks after what runs.
-        processes: Limit on processes and threads of an execution.
         wake: Gets a byte for each ended child.
-        counted_s: When the user's threads were counted.
     """
 
     control: socket.socket
     setup: Confinement
     watch: Watch
-    processes: int
     wake: socket.socket
-    counted_s: float = -_COUNTED_ANEW_S
 
 
 def main() -> None:
@@ -97,23 +90,24 @@ def _confine(place: Place) -> int:
     """Confine this process; returns the stricter rules for its children, as a descriptor."""
     rules = [*place.rules, (ruleset.OWN_FOLDER, place.work)]
     kernel.forbid_new_privileges()
-    ruleset.enter(ruleset.create(place.abi, [*rules, (ruleset.LOOK, "/proc")]))
+    ruleset.enter(ruleset.create(place.abi, [*rules, (ruleset.LOOK | ruleset.WRITE_FILE, "/proc")]))
     return ruleset.create(place.abi, rules)
 
 
 def _set_up(control: socket.socket, place: Place, rules: int, payload: bytes) -> _Zygote:
     header, _, programs = payload.partition(b"\n")
     words = json.loads(header)
-    first_bytes, processes = words.pop("first_program_bytes"), words.pop("processes")
-    watch = Watch(place.work, **words.pop("watch"))
+    first_bytes = words["first_program_bytes"]
+    watch = Watch(place.work, **words["watch"])
     setup = Confinement(
-        **words,
+        rlimits=words["rlimits"],
         mounts=[],
         seccomp_program=programs[:first_bytes],
         second_program=programs[first_bytes:],
         work=place.work,
         path=place.path,
         ruleset=rules,
+        process_limit=ProcessLimit(words["processes"]),
     )
     wake, inner = socket.socketpair()
     wake.setblocking(False)
@@ -123,14 +117,12 @@ def _set_up(control: socket.socket, place: Place, rules: int, payload: bytes) ->
     gc.collect()
     gc.freeze()
     gc.disable()
-    return _Zygote(control, setup, watch, processes, wake)
+    return _Zygote(control, setup, watch, wake)
 
 
 def _serve(zygote: _Zygote) -> None:
     while True:
         kind, _, fds = wire.receive(zygote.control)
-        if kind in (wire.RUN, wire.OPEN):
-            _allow_processes(zygote)
         if kind == wire.OPEN:
             _host_session(zygote, socket.socket(fileno=fds[0]))
             return
@@ -140,18 +132,10 @@ def _serve(zygote: _Zygote) -> None:
             wire.send(zygote.control, reply[:1], reply[1:])
 
 
-def _allow_processes(zygote: _Zygote) -> None:
-    """Let children start as many processes as one execution may, beside those of the user."""
-    if time.monotonic() - zygote.counted_s > _COUNTED_ANEW_S:
-        _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-        wanted = threads_of_user() + zygote.processes
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
-        zygote.counted_s = time.monotonic()
-
-
 def _execute(zygote: _Zygote, fds: list[int]) -> bytes:
     """Run what comes with these descriptors, end all it started, and say how it ended."""
+    # Counted here, where the next execution finds it.
+    zygote.setup.process_limit.value()
     channel, inner = socket.socketpair()
     report, status = os.pipe()
     child = os.fork()

@@ -138,6 +138,12 @@ def level(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
+def level_class(level: str) -> tuple[str, str, dict[str, str]]:
+    """Module, class, and what it takes besides limits."""
+    return LEVELS[level]
+
+
+@pytest.fixture(scope="session")
 def open_sandbox(level: str) -> Callable[[SandboxLimits], Sandbox]:
     return functools.partial(make, level)
 

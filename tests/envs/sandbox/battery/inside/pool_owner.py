@@ -1,0 +1,21 @@
+"""A process, outside the sandbox, whose pool has hung executions and open and spare sessions."""
+
+import importlib
+import threading
+import time
+
+from reachgym.envs.sandbox.pool import SandboxPool
+from reachgym.envs.sandbox.protocol import SandboxLimits
+
+
+def own(module, name, options, limits, code):
+    made_of = getattr(importlib.import_module(f"reachgym.envs.sandbox.{module}"), name)
+    pool = SandboxPool(lambda: made_of(SandboxLimits(**limits), **options), size=2)
+    sessions = [pool.open_session() for _ in range(2)]
+    sessions[0].shell("sleep 1000 & true")
+    for _ in range(2):
+        threading.Thread(target=pool.exec, args=(code,), daemon=True).start()
+    threading.Thread(target=sessions[1].run, args=(code,), daemon=True).start()
+    time.sleep(1)
+    print("started", flush=True)
+    time.sleep(1000)

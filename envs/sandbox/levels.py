@@ -86,8 +86,9 @@ def open_level(level: Level, limits: SandboxLimits, image: str | None = None) ->
         return LandlockSandbox(limits)
     from reachgym.envs.sandbox.docker.sandbox import DockerSandbox
 
-    runtime = "runsc" if level is Level.DOCKER_GVISOR else "runc"
-    return DockerSandbox(limits, runtime=runtime, image=image)
+    if level is Level.DOCKER_GVISOR:
+        return DockerSandbox(limits, runtime="runsc", image=image)
+    return DockerSandbox(limits, runtime="runc", image=image)
 
 
 def parse_sandbox(given: Mapping[str, JSON] | None) -> SandboxSpec:

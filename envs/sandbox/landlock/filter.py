@@ -15,6 +15,7 @@ from reachgym.envs.sandbox.landlock import ruleset
 _NETWORK = "socket connect bind listen"
 # With these, descriptors of files could be on their way where nobody counts them.
 _SEND_DESCRIPTORS = "sendmsg sendmmsg"
+_BUFFER_OPTIONS = (socket.SO_SNDBUF, socket.SO_RCVBUF)
 _SOCKET_TYPE_BITS = 0xF
 _PAIR_TYPES = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
 # These succeed and do nothing. One signal to the process group must reach all of an execution, and
@@ -85,6 +86,11 @@ def compile_filters(abi: int) -> tuple[bytes, bytes]:
     for kind in set(range(_SOCKET_TYPE_BITS + 1)) - set(_PAIR_TYPES):
         of_kind = seccomp.Arg(1, seccomp.MASKED_EQ, _SOCKET_TYPE_BITS, kind)
         program.add_rule(refuse, "socketpair", of_kind)
+    for option in _BUFFER_OPTIONS:
+        # What is on its way from a socket is nobody's memory.
+        of_socket = seccomp.Arg(1, seccomp.MASKED_EQ, _LOW_HALF, socket.SOL_SOCKET)
+        buffer = seccomp.Arg(2, seccomp.MASKED_EQ, _LOW_HALF, option)
+        program.add_rule(refuse, "setsockopt", of_socket, buffer)
     for place, calls in _OF_OTHERS.items():
         for call in calls.split():
             program.add_rule(refuse, call, seccomp.Arg(place, seccomp.NE, 0))

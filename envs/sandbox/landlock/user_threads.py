@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-_COUNTED_ANEW_S = 1.0
+_COUNTED_ANEW_S = 0.25
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class ProcessLimit:
     _counted_s: float = -_COUNTED_ANEW_S
 
     def value(self) -> int:
-        """The limit; it rests on a count that may be a second old."""
+        """The limit; it rests on a count that may be a quarter of a second old."""
         if time.monotonic() - self._counted_s > _COUNTED_ANEW_S:
             self._user_threads = threads_of_user()
             self._counted_s = time.monotonic()

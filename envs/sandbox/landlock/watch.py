@@ -6,15 +6,13 @@ can be written in the time between two looks, which gets shorter the nearer the 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reachgym.envs.sandbox.landlock import folder
+from reachgym.envs.sandbox.landlock.open_files import kept_open, most_on_its_way
 from reachgym.envs.sandbox.memory_watch import descendants, held_bytes
 
 _MEMORY_EVERY_S = 0.02
@@ -33,6 +31,7 @@ class Watch:
         file_bytes: Limit on space for files.
         files: Limit on the number of files and folders.
         threads: Limit on the number of processes and threads.
+        socket_bytes: What is on its way from a socket, at most; it counts as memory.
     """
 
     work: str
@@ -40,6 +39,7 @@ class Watch:
     file_bytes: int
     files: int
     threads: int
+    socket_bytes: int = field(default_factory=most_on_its_way)
     _due_s: float = field(default=0.0)
     _memory_due_s: float = field(default=0.0)
 
@@ -72,11 +72,11 @@ class Watch:
 
     def _processes_hold_too_much(self, file_bytes: int) -> bool:
         pids = descendants(os.getpid())
-        return (
-            held_bytes(os.getpid()) > self.memory_bytes
-            or sum(map(_threads, pids)) > self.threads
-            or unlinked_bytes(pids, os.stat(self.work).st_dev) > file_bytes
-        )
+        if sum(map(_threads, pids)) > self.threads:
+            return True
+        kept = kept_open(pids, os.stat(self.work).st_dev)
+        memory_bytes = held_bytes(os.getpid()) + kept.sockets * self.socket_bytes
+        return memory_bytes > self.memory_bytes or kept.unlinked_bytes > file_bytes
 
     def _pace(self, left_bytes: int, at_least_s: float = 0.0) -> None:
         wait_s = min(_LONGEST_S, max(_SHORTEST_S, left_bytes / _BYTES_PER_S))
@@ -84,42 +84,10 @@ class Watch:
         self._due_s = time.monotonic() + max(wait_s, at_least_s)
 
 
-def unlinked_bytes(pids: list[int], device: int) -> int:
-    """Bytes on disk of files without a name that processes have open or mapped.
-
-    Args:
-        pids: The processes; descriptors that are on their way from one to another are not seen.
-        device: The file system.
-    """
-    held: dict[int, int] = {}
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            for inode, size_bytes in (*_open_unlinked(pid, device), *_mapped_unlinked(pid, device)):
-                held[inode] = max(size_bytes, held.get(inode, 0))
-    return sum(held.values())
-
-
-def _open_unlinked(pid: int, device: int) -> Iterator[tuple[int, int]]:
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(OSError):
-            about = os.stat(f"/proc/{pid}/fd/{name}")
-            if about.st_nlink == 0 and about.st_dev == device and stat.S_ISREG(about.st_mode):
-                yield about.st_ino, about.st_blocks * folder.BLOCK_BYTES
-
-
-def _mapped_unlinked(pid: int, device: int) -> Iterator[tuple[int, int]]:
-    """How much is in them nobody tells, so all that is mapped counts."""
-    for line in Path(f"/proc/{pid}/maps").read_bytes().splitlines():
-        if line.endswith(b" (deleted)"):
-            span, _, _, number, inode, _ = line.split(maxsplit=5)
-            major, minor = (int(part, 16) for part in number.split(b":"))
-            if os.makedev(major, minor) == device:
-                start, end = (int(part, 16) for part in span.split(b"-"))
-                yield int(inode), end - start
-
-
 def _threads(pid: int) -> int:
+    """How many it has; none if it ended and waits for burial, be it the zygote's to bury."""
     try:
-        return len(os.listdir(f"/proc/{pid}/task"))
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     except OSError:
         return 0
+    return 0 if fields[0] == "Z" else int(fields[17])

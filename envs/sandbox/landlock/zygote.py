@@ -34,13 +34,11 @@ class _Zygote:
         control: The socket to the supervisor.
         setup: For every execution.
         watch: Looks after what runs.
-        wake: Gets a byte for each ended child.
     """
 
     control: socket.socket
     setup: Confinement
     watch: Watch
-    wake: socket.socket
 
 
 def main() -> None:
@@ -109,15 +107,10 @@ def _set_up(control: socket.socket, place: Place, rules: int, payload: bytes) ->
         ruleset=rules,
         process_limit=ProcessLimit(words["processes"]),
     )
-    wake, inner = socket.socketpair()
-    wake.setblocking(False)
-    inner.setblocking(False)
-    signal.set_wakeup_fd(inner.detach(), warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda number, frame: None)
     gc.collect()
     gc.freeze()
     gc.disable()
-    return _Zygote(control, setup, watch, wake)
+    return _Zygote(control, setup, watch)
 
 
 def _serve(zygote: _Zygote) -> None:
@@ -140,7 +133,7 @@ def _execute(zygote: _Zygote, fds: list[int]) -> bytes:
     report, status = os.pipe()
     child = os.fork()
     if child == 0:
-        _forget_signals()
+        _forget_the_guard()
         execution.run(zygote.setup, inner, status)
     inner.close()
     os.close(status)
@@ -166,7 +159,7 @@ def _host_session(zygote: _Zygote, supervisor: socket.socket) -> None:
     """Give the supervisor a session to talk to; returns when either is gone."""
     server = os.fork()
     if server == 0:
-        _forget_signals()
+        _forget_the_guard()
         kernel.adopt_orphans()
         kernel.die_with_parent()
         session_server.serve(zygote.setup, supervisor)
@@ -179,8 +172,10 @@ def _ends_by_itself(zygote: _Zygote, child: int) -> bool:
     """Whether the child ends before a limit is passed, and before the supervisor says a word."""
     ended = os.pidfd_open(child)
     poll = select.poll()
-    for fd in (ended, zygote.control.fileno(), zygote.wake.fileno()):
+    for fd in (ended, zygote.control.fileno()):
         poll.register(fd, select.POLLIN)
+    # At once, in the middle of all else: until then they count as processes of the execution.
+    signal.signal(signal.SIGCHLD, lambda number, frame: descent.bury_orphans(spare=child))
     zygote.watch.start()
     try:
         while True:
@@ -190,17 +185,13 @@ def _ends_by_itself(zygote: _Zygote, child: int) -> bool:
             if zygote.control.fileno() in ready:
                 wire.receive(zygote.control)
                 return False
-            if zygote.wake.fileno() in ready:
-                zygote.wake.recv(4096)
-                descent.bury_orphans(spare=child)
             if zygote.watch.sees_too_much():
                 return False
     finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.close(ended)
 
 
-def _forget_signals() -> None:
-    """In a child: handle signals as a fresh process does."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+def _forget_the_guard() -> None:
+    """In a child: what the guard's death means to the zygote is nothing to it."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -113,3 +113,6 @@ def _print_outcome(store: TrajectoryStore, console: Console) -> None:
     solved = pc.sum(scored["passed"]).as_py() or 0
     failed = summary.num_rows - scored.num_rows
     console.print(f"solved {solved} of {scored.num_rows} scored attempts; {failed} failed unscored")
+    if failed:
+        first = next(attempt.failure for attempt in store.read() if attempt.failure)
+        console.print(f"the first of them: {first.kind}: {first.message}", markup=False)

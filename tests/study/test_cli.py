@@ -30,7 +30,7 @@ def test_help_says_where_to_start_and_names_every_command(reachgym):
     ran = reachgym("--help")
     assert ran.returncode == 0
     assert "reachgym study configs/quickstart.yaml --out runs/quickstart" in ran.stdout
-    for command in ("study", "report", "rollout", "envs"):
+    for command in ("study", "report", "rollout", "envs", "doctor"):
         assert re.search(rf"\W{command}\W", ran.stdout)
 
 
@@ -95,6 +95,22 @@ def test_a_rollout_keeps_its_attempts_and_running_it_again_adds_none(reachgym, t
     assert "6 of 6 attempts are there already" in again.stdout
     assert list((tmp_path / "store").glob("*.parquet")) == shards
     assert len(TrajectoryStore(tmp_path / "store").keys()) == 6
+
+
+def test_a_rollout_whose_sandbox_is_missing_says_why_and_scores_nothing(reachgym, tmp_path):
+    nowhere = "sandbox={levels: [docker], image: an-image-that-is-nowhere}"
+    ran = reachgym(
+        "rollout",
+        "reachgym/Arithmetic-v0",
+        "--tasks",
+        "1",
+        "--set",
+        nowhere,
+        "--out",
+        tmp_path / "s",
+    )
+    assert "solved 0 of 0 scored attempts; 1 failed unscored" in ran.stdout
+    assert "the first of them: SandboxError: expected a sandbox of level docker" in ran.stdout
 
 
 def test_an_unknown_key_of_a_study_is_one_line(reachgym, small_config, tmp_path):

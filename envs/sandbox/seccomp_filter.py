@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import socket
+import stat
 import tempfile
 from types import ModuleType
 
@@ -54,6 +55,12 @@ def compile_filter() -> bytes:
     for request in (_TIOCSTI, _TIOCLINUX):
         low_half = seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, request)
         program.add_rule(refuse, "ioctl", low_half)
+    # Linux gives device files to the privileged alone; gVisor does not ask.
+    for call, place in (("mknod", 1), ("mknodat", 2)):
+        for kind in (stat.S_IFCHR, stat.S_IFBLK):
+            if seccomp.resolve_syscall(seccomp.system_arch(), call) >= 0:
+                device = seccomp.Arg(place, seccomp.MASKED_EQ, stat.S_IFMT(0xFFFF), kind)
+                program.add_rule(refuse, call, device)
     unknown = seccomp.ERRNO(errno.EAFNOSUPPORT)
     for call in ("socket", "socketpair"):
         for domain in set(range(_SOCKET_DOMAINS_END)) - set(_SOCKET_DOMAINS):

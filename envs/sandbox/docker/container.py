@@ -34,8 +34,9 @@ _LAST_WORDS_BYTES = 4096
 _STREAM_HEADER = struct.Struct(">BxxxI")
 _ERRORS = 2
 _CAPABILITIES = ["KILL", "SETGID", "SETPCAP", "SETUID"]
-# What the server itself holds, and what an interpreter maps without using it.
+# What the server holds, what gVisor's kernel holds, and what an interpreter maps without use.
 _SERVER_BYTES = 48 * 2**20
+_SENTRY_BYTES = 32 * 2**20
 _INTERPRETER_ADDRESS_BYTES = 128 * 2**20
 # The server, the runtime while it starts, and what counts late.
 _SERVER_PROCESSES = 8
@@ -193,7 +194,10 @@ def start(engine: Engine, image: str, limits: SandboxLimits, runtime: Runtime) -
 
 def _create(engine: Engine, image: str, limits: SandboxLimits, runtime: Runtime) -> str:
     api = engine.api
+    processes = limits.processes + _SERVER_PROCESSES
     memory_bytes = limits.memory_bytes + _SERVER_BYTES
+    if runtime == "runsc":
+        memory_bytes += _SENTRY_BYTES
     host_config = api.create_host_config(
         auto_remove=True,
         runtime=runtime,
@@ -203,7 +207,7 @@ def _create(engine: Engine, image: str, limits: SandboxLimits, runtime: Runtime)
         mem_limit=memory_bytes,
         memswap_limit=memory_bytes,
         # The sentry's own threads count as well, and it cannot live without them.
-        pids_limit=limits.processes + _SERVER_PROCESSES if runtime == "runc" else None,
+        pids_limit=processes if runtime == "runc" else None,
         cap_drop=["ALL"],
         cap_add=_CAPABILITIES,
         security_opt=["no-new-privileges", f"seccomp={seccomp_profile()}"],
@@ -256,7 +260,7 @@ def _orders(engine: Engine, limits: SandboxLimits, runtime: Runtime) -> bytes:
     ]
     if runtime == "runsc":
         # gVisor counts this in each sandbox; Linux would count other containers' processes too.
-        rlimits.append((_RLIMIT_NPROC, limits.processes))
+        rlimits.append((_RLIMIT_NPROC, limits.processes + _SERVER_PROCESSES))
     # The engine's profile alone contains runc's code; the filter makes every level refuse alike.
     alike = engine.like_host or runtime == "runsc"
     return json.dumps(rlimits).encode() + b"\n" + (compile_filter() if alike else _ALLOW_ALL)

@@ -31,6 +31,8 @@ _CAP_KILL, _CAP_SETGID, _CAP_SETUID = 5, 6, 7
 _CHUNK_BYTES = 2**16
 _CLEANING_S = 5
 _FOLDERS = (execution.WORK, "/dev/shm")
+# gVisor's own, open to all.
+_UNWANTED_DEVICES = ("/dev/fuse", "/dev/net/tun")
 
 
 class ContainerSetup(execution.Setup):
@@ -80,6 +82,9 @@ def _give_up_powers() -> None:
     for folder in _FOLDERS:
         # Some engines give a new folder the permissions of what it hides.
         os.chmod(folder, 0o1777)
+    for device in _UNWANTED_DEVICES:
+        with contextlib.suppress(FileNotFoundError):
+            os.chmod(device, 0)
     kernel.empty_bounding_set()
     kernel.keep_capabilities()
     os.setgroups([])

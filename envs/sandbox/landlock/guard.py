@@ -106,7 +106,7 @@ def _start_zygote(orders: Orders, place: Place, group: cgroup.Group) -> int:
     with socket.socket(fileno=orders.control_fd) as control:
         # Who bounds memory without a control group is the zygote itself.
         folders = [str(each) for each in group.folders]
-        about = {"zygote_pid": pid, "memory_limited": True, "groups": folders}
+        about = {"zygote_pid": pid, "memory_limited": True, "groups": folders, "work": place.work}
         wire.send(control, wire.READY, json.dumps(about).encode())
     return pid
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import resource
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from reachgym.envs.errors import SandboxError
-from reachgym.envs.sandbox.landlock import ruleset
+from reachgym.envs.sandbox.landlock import folder, ruleset
 from reachgym.envs.sandbox.landlock.filter import compile_filters
+from reachgym.envs.sandbox.landlock.user_threads import UNBURIED
 from reachgym.envs.sandbox.launch import INODES, BrokenStartError, Slot, open_guard, rlimits
 from reachgym.envs.sandbox.protocol import SandboxLimits
 
@@ -22,7 +26,27 @@ _WHY = {
 }
 
 
-def start(limits: SandboxLimits, copies: Sequence[tuple[str, str]] = ()) -> Slot:
+@dataclass(frozen=True, slots=True)
+class LandlockSlot(Slot):
+    """The running processes of one sandbox, and their folder.
+
+    Attributes:
+        work: The folder that code writes to.
+    """
+
+    work: str
+
+    def end(self) -> tuple[int, str]:
+        """End all processes; returns the guard's exit status and last words."""
+        status, words = Slot.end(self)
+        if status < 0:
+            # It was killed, and could not remove it.
+            with contextlib.suppress(OSError):
+                folder.remove(Path(self.work))
+        return status, words
+
+
+def start(limits: SandboxLimits, copies: Sequence[tuple[str, str]] = ()) -> LandlockSlot:
     """Start a guard and its zygote.
 
     Args:
@@ -40,7 +64,7 @@ def start(limits: SandboxLimits, copies: Sequence[tuple[str, str]] = ()) -> Slot
             "expected Landlock, seccomp and a readable /proc to be enough for a sandbox, but:"
             f" {error}. Code is never run without isolation."
         ) from error
-    return Slot(process, control, **json.loads(about))
+    return LandlockSlot(process, control, **json.loads(about))
 
 
 def checked_abi() -> int:
@@ -72,7 +96,7 @@ def _setup(limits: SandboxLimits, filters: tuple[bytes, bytes]) -> bytes:
         "file_bytes": limits.file_bytes,
         "files": INODES,
         # A session's first process is one more.
-        "threads": limits.processes + 1,
+        "threads": limits.processes + UNBURIED + 1,
     }
     setup = {
         # What the limit on processes is depends on what the user runs besides.

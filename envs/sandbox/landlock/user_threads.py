@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _COUNTED_ANEW_S = 0.25
+# Orphans that ended and wait for burial count as well.
+UNBURIED = 16
 
 
 @dataclass(slots=True)
@@ -31,7 +33,7 @@ class ProcessLimit:
         if time.monotonic() - self._counted_s > _COUNTED_ANEW_S:
             self._user_threads = threads_of_user()
             self._counted_s = time.monotonic()
-        wanted = self._user_threads + self.processes
+        wanted = self._user_threads + self.processes + UNBURIED
         _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
         return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 

@@ -17,11 +17,13 @@ def held_bytes(zygote_pid: int) -> int:
     return sum(max(0, _held(pid) - baseline) for pid in descendants(zygote_pid))
 
 
-def descendants(pid: int) -> list[int]:
-    """Processes below a process, zombies included."""
+def descendants(pid: int, most: int | None = None) -> list[int]:
+    """Processes below a process, zombies included; past `most` no further ones are looked for."""
     found = _children(pid)
+    # The list grows as it is gone through.
     for below in found:
-        # The list grows as it is gone through.
+        if most is not None and len(found) > most:
+            break
         found += _children(below)
     return found
 

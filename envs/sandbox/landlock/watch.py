@@ -71,8 +71,9 @@ class Watch:
         return over
 
     def _processes_hold_too_much(self, file_bytes: int) -> bool:
-        pids = descendants(os.getpid())
-        if sum(map(_threads, pids)) > self.threads:
+        # Among many that run, this process gets little time: the quickest look comes first.
+        pids = descendants(os.getpid(), most=self.threads)
+        if len(pids) > self.threads or sum(map(_threads, pids)) > self.threads:
             return True
         kept = kept_open(pids, os.stat(self.work).st_dev)
         memory_bytes = held_bytes(os.getpid()) + kept.sockets * self.socket_bytes

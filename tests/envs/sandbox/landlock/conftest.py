@@ -30,9 +30,17 @@ def _namespaces() -> None:
 
 
 @pytest.fixture
-def sandbox() -> Iterator[LandlockSandbox]:
+def sandbox(bystanders: set[int]) -> Iterator[LandlockSandbox]:
     with LandlockSandbox(LIMITS) as opened:
         yield opened
+
+
+@pytest.fixture
+def processes(
+    sandbox: LandlockSandbox, bystanders: set[int], descendants: Callable[[int], list[int]]
+) -> Callable[[], list[int]]:
+    """The sandbox's guard, its zygote, and whatever runs below."""
+    return lambda: [pid for pid in descendants(os.getpid()) if pid not in bystanders]
 
 
 @pytest.fixture

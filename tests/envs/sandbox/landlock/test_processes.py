@@ -18,6 +18,7 @@ from reachgym.envs.sandbox.landlock.sandbox import LandlockSandbox
 
 Owners = Callable[[str], subprocess.Popen[str]]
 Processes = Callable[[int], list[int]]
+Own = Callable[[], list[int]]
 Gone = Callable[[list[int]], bool]
 Folders = Callable[[int], list[Path]]
 
@@ -69,20 +70,20 @@ def parent_of(pid: int) -> int:
 
 @pytest.mark.parametrize("which", [0, 1], ids=["guard", "zygote"])
 def test_a_process_killed_during_a_call_is_an_infrastructure_failure(
-    sandbox: LandlockSandbox, descendants: Processes, gone: Gone, which: int
+    sandbox: LandlockSandbox, processes: Own, gone: Gone, which: int
 ) -> None:
-    pid = descendants(os.getpid())[which]
-    started: list[int] = []
+    pid = processes()[which]
+    running: list[int] = []
 
     def kill() -> None:
-        started.extend(descendants(os.getpid()))
+        running.extend(processes())
         os.kill(pid, signal.SIGKILL)
 
     threading.Timer(0.5, kill).start()
     with pytest.raises(SandboxError, match="died"):
         sandbox.exec("import os, time; os.fork(); os.fork(); time.sleep(60)")
-    assert len(started) >= 6
-    assert gone(started)
+    assert len(running) == 6
+    assert gone(running)
     assert sandbox.exec("print(1)").stdout == "1\n"
 
 
@@ -97,22 +98,22 @@ def test_closing_leaves_nothing(descendants: Processes, folders_of: Folders) -> 
 
 
 def test_an_execution_ends_with_all_its_processes_and_files(
-    sandbox: LandlockSandbox, descendants: Processes, folders_of: Folders
+    sandbox: LandlockSandbox, processes: Own, folders_of: Folders
 ) -> None:
-    before = descendants(os.getpid())
+    before = processes()
     for _ in range(5):
         code = "import os, time; open('x', 'w').close(); os.fork(); os.fork() or time.sleep(60)"
         assert sandbox.exec(code).exit_code == 0
         # Nothing is waited for here: it must all be over when the answer comes.
-        assert descendants(os.getpid()) == before
+        assert processes() == before
         (top,) = folders_of(os.getpid())
         assert list((top / "work").iterdir()) == []
 
 
 def test_neither_guard_nor_zygote_can_be_looked_into_by_their_own_user(
-    sandbox: LandlockSandbox, descendants: Processes
+    sandbox: LandlockSandbox, processes: Own
 ) -> None:
-    for pid in descendants(os.getpid()):
+    for pid in processes():
         # Of a process that nobody may look into, root owns what the kernel tells.
         assert Path(f"/proc/{pid}/environ").stat().st_uid == 0
 

@@ -51,7 +51,7 @@ def test_taking_too_much_is_noticed(sandbox: LandlockSandbox, way: str) -> None:
 def test_as_much_as_is_allowed_passes(sandbox: LandlockSandbox) -> None:
     code = (
         "import asyncio, os, shutil, socket, subprocess, sys, tempfile, threading, time\n"
-        "open('x', 'wb').write(bytes(3 * 2**20)); shutil.copy2('x', 'y'); os.unlink('y')\n"
+        "open('x', 'wb').write(bytes(2**20)); shutil.copy2('x', 'y'); os.unlink('y')\n"
         "with tempfile.TemporaryFile() as file: file.write(b'x')\n"
         "for _ in range(8): threading.Thread(target=time.sleep, args=(0.2,)).start()\n"
         "asyncio.run(asyncio.sleep(0.1))\n"

@@ -8,6 +8,7 @@ import math
 import os
 import socket
 import struct
+import threading
 import time
 import weakref
 from typing import Any, Literal
@@ -27,6 +28,7 @@ from reachgym.envs.sandbox.seccomp_filter import compile_filter
 Runtime = Literal["runc", "runsc"]
 
 _START_S = 60.0
+_WORD_OF_END_S = 5
 _CHUNK_BYTES = 2**18
 _LONGEST_FRAME_BYTES = 2**20
 _LAST_WORDS_BYTES = 4096
@@ -56,15 +58,20 @@ _ALLOW_ALL = struct.pack("=HBBI", 6, 0, 0, 0x7FFF0000)
 
 
 _streams: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+_attaching = threading.Lock()
 
 
 def _let_go() -> None:
     """In a fork of the owner, whose copies would keep containers alive after the owner's end."""
-    for stream in list(_streams):
+    for stream in _streams:
         stream.close()
+    _attaching.release()
 
 
-os.register_at_fork(after_in_child=_let_go)
+# Never forked while a stream is there that is not among the above.
+os.register_at_fork(
+    before=_attaching.acquire, after_in_parent=_attaching.release, after_in_child=_let_go
+)
 
 
 class EndedError(Exception):
@@ -86,7 +93,6 @@ class Container:
         self._raw = bytearray()
         self._frames = frames.FrameBuffer(_LONGEST_FRAME_BYTES)
         self._words = CappedOutput(_LAST_WORDS_BYTES)
-        _streams.add(stream)
 
     def send(self, kind: bytes, payload: bytes = b"") -> None:
         """Send one frame.
@@ -125,16 +131,16 @@ class Container:
         return frame
 
     def ran_out_of_memory(self) -> bool:
-        """Whether the engine saw the kernel kill one of its processes for memory."""
-        filters = {"container": self.container_id, "event": "oom"}
-        now = int(time.time()) + 1
+        """Whether the engine saw the kernel kill for memory before the container ended."""
+        filters = {"container": self.container_id, "event": ["oom", "die"]}
+        until = int(time.time()) + _WORD_OF_END_S
         with (
             engine_errors("tell how a container ended"),
             contextlib.closing(
-                self._api.events(since=self._started, until=now, filters=filters)
+                self._api.events(since=self._started, until=until, filters=filters, decode=True)
             ) as events,
         ):
-            return any(True for _ in events)
+            return next((event["Action"] == "oom" for event in events), False)
 
     def end(self) -> None:
         """End every process and remove the container."""
@@ -238,14 +244,19 @@ def _create(engine: Engine, image: str, limits: SandboxLimits, runtime: Runtime)
 
 def _attach(engine: Engine, container_id: str) -> socket.socket:
     parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-    raw: socket.SocketIO | socket.socket = engine.api.attach_socket(container_id, params=parameters)
-    if not isinstance(raw, socket.SocketIO):
-        # Encrypted; the library gives the socket itself.
-        return raw
-    # The library keeps the connection's descriptor in many places; none shall hold the stream.
-    stream = socket.socket(fileno=os.dup(raw.fileno()))
-    with open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), raw.fileno(), inheritable=False)
+    with _attaching:
+        raw: socket.SocketIO | socket.socket = engine.api.attach_socket(
+            container_id, params=parameters
+        )
+        if isinstance(raw, socket.SocketIO):
+            # The library keeps the descriptor in many places; none of them shall hold the stream.
+            stream = socket.socket(fileno=os.dup(raw.fileno()))
+            with open(os.devnull, "rb") as nothing:
+                os.dup2(nothing.fileno(), raw.fileno(), inheritable=False)
+        else:
+            # An encrypted one.
+            stream = raw
+        _streams.add(stream)
     return stream
 
 

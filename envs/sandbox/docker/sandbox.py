@@ -187,7 +187,10 @@ class _Warm:
 
     def _replace(self) -> Container:
         reserve, self._reserve = self._reserve, None
-        self._current = reserve.result() if reserve is not None else self._start()
+        if reserve is not None:
+            with contextlib.suppress(SandboxError):
+                self._current = reserve.result()
+        self._current = self._current or self._start()
         self._ready = True
         return self._current
 

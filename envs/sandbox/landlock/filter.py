@@ -41,11 +41,18 @@ _OF_OTHERS = {
 }
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _F_SETLEASE = 1024
+# All processes of the user, whose number 0 stands for.
+_PRIO_USER, _IOPRIO_WHO_USER = 2, 3
 _COMMANDS = (
     ("prctl", 0, _PR_SET_PDEATHSIG),
     ("prctl", 0, _PR_SET_DUMPABLE),
     ("fcntl", 1, _F_SETLEASE),
+    ("setpriority", 0, _PRIO_USER),
+    ("ioprio_set", 0, _IOPRIO_WHO_USER),
 )
+# Those of terminals, pipes and sockets are below. Those of file systems change what a file's owner
+# may change through a descriptor that only reads, and Landlock does not hear of it.
+_LAST_PLAIN_IOCTL = 0xFFFF
 _SIGNALS = "kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal"
 # Whoever owns a descriptor gets a signal when it has something to read.
 _F_SETOWN, _F_SETOWN_EX, _FIOSETOWN, _SIOCSPGRP = 8, 15, 0x8901, 0x8902
@@ -97,6 +104,7 @@ def compile_filters(abi: int) -> tuple[bytes, bytes]:
     for call, place, value in _COMMANDS + (_SIGNALLING_COMMANDS if _unscoped(abi) else ()):
         low_half = seccomp.Arg(place, seccomp.MASKED_EQ, _LOW_HALF, value)
         program.add_rule(refuse, call, low_half)
+    program.add_rule(refuse, "ioctl", seccomp.Arg(1, seccomp.GT, _LAST_PLAIN_IOCTL))
     for owners in range(0, _OWNERS, 0o100):
         for call, place in _MAKE_FOLDER:
             program.add_rule(refuse, call, seccomp.Arg(place, seccomp.MASKED_EQ, _OWNERS, owners))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 _COUNTED_ANEW_S = 0.25
 # Orphans that ended and wait for burial count as well.
-UNBURIED = 16
+UNBURIED = 8
 
 
 @dataclass(slots=True)

@@ -50,6 +50,8 @@ def main() -> None:
     try:
         _drop_privileges(place)
         for_children = _confine(place)
+        # Without this list no process could be ended; it is better missed now than then.
+        descent.children()
     except OSError as error:
         sys.exit(f"{error}")
     control = socket.socket(fileno=3)

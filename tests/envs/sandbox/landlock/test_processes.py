@@ -118,6 +118,40 @@ def test_neither_guard_nor_zygote_can_be_looked_into_by_their_own_user(
         assert Path(f"/proc/{pid}/environ").stat().st_uid == 0
 
 
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "os.setpriority(os.PRIO_USER, 0, 19)",
+        "fail() if libc.syscall(IOPRIO_SET, 3, 0, 0x6000) else None",
+        # What a file's owner may do through a descriptor that only reads: flags, and verity.
+        "fcntl.ioctl(os.open(os.__file__, os.O_RDONLY), 0x40086602, bytes(8))",
+        "fcntl.ioctl(os.open(os.__file__, os.O_RDONLY), 0x40806685, bytes(128))",
+        "socket.socketpair()[0].sendmsg([b'x'])",
+        "socket.socketpair()[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)",
+        "os.mkdir('x', 0o300)",
+        "fail() if libc.prctl(4, 0, 0, 0, 0) else None",
+    ],
+)
+def test_what_landlock_does_not_hear_of_is_refused(sandbox: LandlockSandbox, attempt: str) -> None:
+    code = (
+        "import ctypes, errno, fcntl, os, platform, socket\n"
+        "IOPRIO_SET = 30 if platform.machine() == 'aarch64' else 251\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "def fail(): raise OSError(ctypes.get_errno(), 'refused')\n"
+        f"try: {attempt}\n"
+        "except OSError as error: print(errno.errorcode[error.errno])\n"
+    )
+    assert sandbox.exec(code).stdout == "EPERM\n"
+
+
+def test_a_folder_can_always_be_looked_into(sandbox: LandlockSandbox) -> None:
+    code = (
+        "import ctypes, os\nctypes.CDLL(None).umask(0o777); os.mkdir('x'); os.chmod('x', 0)\n"
+        "print(oct(os.stat('x').st_mode))"
+    )
+    assert sandbox.exec(code).stdout == "0o40755\n"
+
+
 def without(statements: str) -> str:
     script = (
         "import errno, sys\n"

@@ -1,0 +1,187 @@
+"""A peer's Python tool in a process of its own, behind limits that keep its failures in.
+
+It runs as an unprivileged user and in a control group: what a tool does not contain must not reach
+this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox_attacks import ENVIRONMENT_NAME, SECRET
+
+from reachgym.envs.sandbox import cgroup
+
+NOBODY = 65534
+DEADLINE_S = 5.0
+# What a tool may take beyond its own deadline, and what an answer may weigh.
+LATE_S = 8.0
+LONGEST_ANSWER = 2**20
+OUTER_BYTES, OUTER_PROCESSES = 1500 * 2**20, 300
+_DRIVER = """
+import json, sys
+{make}
+for line in sys.stdin:
+    try: answer = run(json.loads(line))
+    except BaseException as error: answer = f"{{type(error).__name__}}: {{error}}"
+    print(json.dumps(str(answer)), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A package with a tool that runs Python.
+
+    Attributes:
+        name: As it calls itself.
+        package: What is installed, with all it asks for.
+        isolation: What it uses, as its source says.
+        make: Python that defines `run(code)` in the peer's own terms.
+    """
+
+    name: str
+    package: str
+    isolation: str
+    make: str
+
+
+PEERS = (
+    Peer(
+        "SkyRL-Gym 0.4.0",
+        "skyrl-gym==0.4.0",
+        "none: a child process",
+        "import skyrl_gym.tools.python as tool\n"
+        f"tools = tool.PythonCodeExecutorToolGroup(timeout={DEADLINE_S})\n"
+        "run = tools.get_tool('python')\n",
+    ),
+    Peer(
+        "GEM 0.1.0",
+        "gem-llm==0.1.0",
+        "none, by default: a child process, some words refused",
+        "from gem.tools.python_code_tool import PythonCodeTool\n"
+        f"tool = PythonCodeTool(timeout={DEADLINE_S})\n"
+        "def run(code): return tool.execute_action(f'<python>{code}</python>')[2]\n",
+    ),
+)
+
+
+class Driver:
+    """A peer's tool in a process of its own, started anew when it does not answer."""
+
+    def __init__(self, peer: Peer, folder: Path) -> None:
+        self._peer, self._folder = peer, folder
+        self._serial = 0
+        self._group: cgroup.Group | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self, code: str) -> str | None:
+        process = self._process or self._start()
+        if process.stdin is None or process.stdout is None:
+            raise SystemExit("expected pipes to the driver")
+        try:
+            process.stdin.write(json.dumps(code).encode() + b"\n")
+            process.stdin.flush()
+            return self._answer(process.stdout.fileno())
+        except OSError:
+            return None
+
+    def helped(self) -> bool:
+        """Whether a limit of the outer group was met; then all is started anew."""
+        group = self._group
+        met = group is not None and (group.ran_out_of_memory() or _forks_refused(group))
+        if met or self._process is None or self._process.poll() is not None:
+            self.end()
+        return met
+
+    def end(self) -> None:
+        if self._group is not None:
+            for folder in self._group.folders:
+                with contextlib.suppress(OSError):
+                    for pid in (folder / "cgroup.procs").read_text().split():
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(int(pid), signal.SIGKILL)
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+        if self._group is not None:
+            self._group.remove()
+            shutil.rmtree(self._work, ignore_errors=True)
+        self._process = self._group = None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._serial += 1
+        self._group = cgroup.create(
+            f"peer-{os.getpid()}-{self._serial}", OUTER_BYTES, OUTER_PROCESSES
+        )
+        if not self._group.memory:
+            raise SystemExit("expected a control group for memory that may be made; run as root")
+        self._work = tempfile.mkdtemp(prefix="peer-", dir="/var/tmp")
+        os.chown(self._work, NOBODY, NOBODY)
+        self._process = subprocess.Popen(
+            [str(self._folder / "bin/python"), "-c", _DRIVER.format(make=self._peer.make)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+            start_new_session=True,
+            cwd=self._work,
+            env={
+                "PATH": f"{self._folder / 'bin'}:/usr/bin:/bin",
+                "PYTHONPATH": str(self._folder),
+                ENVIRONMENT_NAME: SECRET,
+            },
+        )
+        self._group.add(self._process.pid)
+        return self._process
+
+    def _answer(self, fd: int) -> str | None:
+        """The answer, or none where it is late or longer than any should be."""
+        deadline_s = time.monotonic() + DEADLINE_S + LATE_S
+        taken = bytearray()
+        while not taken.endswith(b"\n"):
+            wait_s = max(0.0, deadline_s - time.monotonic())
+            ready, _, _ = select.select([fd], [], [], wait_s)
+            chunk = os.read(fd, 2**16) if ready else b""
+            taken += chunk
+            if not chunk or len(taken) > LONGEST_ANSWER:
+                self.end()
+                return None
+        return str(json.loads(taken))
+
+
+def _forks_refused(group: cgroup.Group) -> bool:
+    for folder in group.folders:
+        events = folder / "pids.events"
+        if events.exists() and events.read_text().split()[-1] != "0":
+            return True
+    return False
+
+
+def install(peer: Peer, environments: Path) -> Path:
+    """The peer's own folder, with an interpreter that an unprivileged user may run."""
+    folder = environments / peer.name.replace(" ", "-").lower()
+    if not folder.exists():
+        pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "--target", str(folder), peer.package], check=True)
+    interpreter = shutil.which(f"python3.{sys.version_info.minor}", path="/usr/bin:/usr/local/bin")
+    if interpreter is None:
+        raise SystemExit("expected a system-wide Python of this version, for an unprivileged user")
+    (folder / "bin").mkdir(exist_ok=True)
+    for name in ("python", "python3"):
+        link = folder / "bin" / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(interpreter)
+    return folder

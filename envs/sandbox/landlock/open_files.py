@@ -66,7 +66,9 @@ def _open_files(pid: int) -> Iterator[os.stat_result]:
 
 def _mapped_without_name(pid: int, device: int) -> Iterator[tuple[int, int]]:
     """Nobody tells how much is in them, so all that is mapped counts."""
-    for line in Path(f"/proc/{pid}/maps").read_bytes().splitlines():
+    content = Path(f"/proc/{pid}/maps").read_bytes()
+    # Most often there is none, and this is looked at often.
+    for line in content.splitlines() if b" (deleted)\n" in content else ():
         if line.endswith(b" (deleted)"):
             span, _, _, number, inode, _ = line.split(maxsplit=5)
             major, minor = (int(part, 16) for part in number.split(b":"))

@@ -19,6 +19,8 @@ _MODULES = (
     "session_server",
     "zygote",
     "docker.frames",
+    "docker.relay",
+    "docker.tidy",
     "docker.server",
 )
 # Whoever does not get his program in time was forgotten.

@@ -13,24 +13,21 @@ import gc
 import json
 import os
 import resource
-import select
 import signal
 import socket
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from reachgym.envs.sandbox import execution, kernel, session_server, wire, zygote
 from reachgym.envs.sandbox.docker import frames
+from reachgym.envs.sandbox.docker.relay import CHUNK_BYTES, Relay, send
+from reachgym.envs.sandbox.docker.tidy import FOLDERS, left_files, remove_files
 
 SERVER_ID, CODE_ID = 65533, 65534
 DIRTY = 4
 _CAP_KILL, _CAP_SETGID, _CAP_SETUID = 5, 6, 7
-_CHUNK_BYTES = 2**16
-_CLEANING_S = 5
-_FOLDERS = (execution.WORK, "/dev/shm")
 # gVisor's own, open to all.
 _UNWANTED_DEVICES = ("/dev/fuse", "/dev/net/tun")
 
@@ -79,7 +76,7 @@ def main(orders: bytes) -> NoReturn:
 
 
 def _give_up_powers() -> None:
-    for folder in _FOLDERS:
+    for folder in FOLDERS:
         # Some engines give a new folder the permissions of what it hides.
         os.chmod(folder, 0o1777)
     for device in _UNWANTED_DEVICES:
@@ -111,7 +108,7 @@ class _Server:
         """Run one request after the other; each finds the container as the first did."""
         while True:
             waiting = self._prepare()
-            _send(wire.READY)
+            send(wire.READY)
             kind, length = self._await_header()
             if kind == wire.OPEN:
                 self._end_all()
@@ -147,7 +144,7 @@ class _Server:
             for _, writer in outputs:
                 os.close(writer)
             self._pass_on(length, near)
-        relay = _Relay([reader for reader, _ in outputs])
+        relay = Relay([reader for reader, _ in outputs])
         ended = None
         while ended is None:
             ready = relay.step(0, self._woken)
@@ -157,18 +154,18 @@ class _Server:
                     if frame[0] == wire.KILL:
                         _kill_all()
             if self._woken in ready:
-                os.read(self._woken, _CHUNK_BYTES)
+                os.read(self._woken, CHUNK_BYTES)
                 ended = _bury(child.pid)
         self._end_all()
         relay.finish()
         report = os.read(child.status, execution.REPORT_BYTES)
-        _send(report[:1] or wire.FINISHED, report[1:] or struct.pack("<i", ended))
+        send(report[:1] or wire.FINISHED, report[1:] or struct.pack("<i", ended))
 
     def _pass_on(self, length: int, near: socket.socket) -> None:
         """Hand a request's payload to the child as it comes; a large one is never all here."""
         self._input.take(frames.HEADER.size)
         while length:
-            chunk = self._input.take(min(length, _CHUNK_BYTES))
+            chunk = self._input.take(min(length, CHUNK_BYTES))
             if not chunk:
                 self._read_input()
                 continue
@@ -182,7 +179,7 @@ class _Server:
         return header
 
     def _read_input(self) -> None:
-        chunk = os.read(0, _CHUNK_BYTES)
+        chunk = os.read(0, CHUNK_BYTES)
         if not chunk:
             # The supervisor is gone. The kernel kills all others with the first process.
             os._exit(0)
@@ -190,19 +187,20 @@ class _Server:
 
     def _end_all(self) -> None:
         """Kill and bury every other process; nobody is left whom it has not seen dead."""
-        _kill_all()
         with contextlib.suppress(ChildProcessError):
             while True:
+                # Again after each death: one that was just being born may have been missed.
+                _kill_all()
                 os.wait()
 
     def _clean(self) -> None:
         """Remove every file; ends the container where it is not as it was."""
-        if any(os.listdir(folder) for folder in _FOLDERS):
+        if left_files():
             pid = os.fork()
             if pid == 0:
-                _sweep(self._setup)
+                remove_files(self._setup)
             os.waitpid(pid, 0)
-        left = [path for folder in _FOLDERS for path in os.listdir(folder)]
+        left = left_files()
         left += [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
         if left:
             os.write(2, f"an execution left {left[:5]}\n".encode(errors="replace"))
@@ -223,7 +221,7 @@ class _Server:
         # Orphans need no other burial.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         try:
-            _send(*wire.receive(near)[:2])
+            send(*wire.receive(near)[:2])
             while True:
                 self._call(near)
         except (wire.ClosedError, ConnectionError):
@@ -240,7 +238,7 @@ class _Server:
         for writer in writers:
             os.close(writer)
         self._pass_on(length, near)
-        relay = _Relay([reader for reader, _ in outputs])
+        relay = Relay([reader for reader, _ in outputs])
         while near.fileno() not in (ready := relay.step(0, near.fileno())):
             if 0 in ready:
                 self._read_input()
@@ -248,52 +246,7 @@ class _Server:
                     wire.send(near, *stop)
         reply, payload, _ = wire.receive(near)
         relay.finish()
-        _send(reply, payload)
-
-
-class _Relay:
-    """Passes output on to the supervisor."""
-
-    def __init__(self, readers: Sequence[int]) -> None:
-        self._kinds = dict(zip(readers, (frames.STDOUT, frames.STDERR), strict=True))
-        self._open = set(readers)
-
-    def step(self, *others: int) -> set[int]:
-        """Wait for something, pass on what is output; returns the others that are readable."""
-        poll = select.poll()
-        for fd in (*self._open, *others):
-            poll.register(fd, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll()}
-        for fd in ready & self._open:
-            if not self._pass_on(fd):
-                self._open.discard(fd)
-        return ready & set(others)
-
-    def finish(self) -> None:
-        """Pass on what was written until now, and close."""
-        for fd in self._open:
-            os.set_blocking(fd, False)
-            with contextlib.suppress(BlockingIOError):
-                while self._pass_on(fd):
-                    pass
-        self.close()
-
-    def close(self) -> None:
-        """Take no more."""
-        for fd in self._kinds:
-            os.close(fd)
-
-    def _pass_on(self, fd: int) -> bool:
-        chunk = os.read(fd, _CHUNK_BYTES)
-        if chunk:
-            _send(self._kinds[fd], chunk)
-        return bool(chunk)
-
-
-def _send(kind: bytes, payload: bytes = b"") -> None:
-    view = memoryview(frames.pack(kind, payload))
-    while view:
-        view = view[os.write(1, view) :]
+        send(reply, payload)
 
 
 def _kill_all() -> None:
@@ -309,37 +262,3 @@ def _bury(child: int) -> int | None:
             if buried[0] == child:
                 ended = os.waitstatus_to_exitcode(buried[1])
     return ended
-
-
-def _sweep(setup: ContainerSetup) -> NoReturn:
-    """As the user whose files they are, and with no more powers, remove all files."""
-    setup.lock_down()
-    signal.alarm(_CLEANING_S)
-    for folder in _FOLDERS:
-        with contextlib.suppress(OSError):
-            _empty(folder)
-    os._exit(0)
-
-
-def _empty(folder: str) -> None:
-    """Remove all below; what is deep is moved up first, so that no path grows long."""
-    os.chdir(folder)
-    serial = 0
-    while names := os.listdir("."):
-        for name in names:
-            if not _is_folder(name):
-                os.unlink(name)
-                continue
-            os.chmod(name, 0o700)
-            for inner in list(os.scandir(name)):
-                if inner.is_dir(follow_symlinks=False):
-                    os.chmod(inner.path, 0o700)
-                    serial += 1
-                    os.rename(inner.path, f"{serial}.{os.urandom(8).hex()}")
-                else:
-                    os.unlink(inner.path)
-            os.rmdir(name)
-
-
-def _is_folder(name: str) -> bool:
-    return os.path.isdir(name) and not os.path.islink(name)

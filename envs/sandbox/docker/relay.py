@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from reachgym.envs.sandbox.docker import frames
 
 CHUNK_BYTES = 2**16
+_LARGEST_PIPE_BYTES = 2**20
 
 
 class Relay:
@@ -30,19 +30,15 @@ class Relay:
                 self._open.discard(fd)
         return ready & set(others)
 
-    def finish(self) -> None:
-        """Pass on what was written until now, and close."""
-        for fd in self._open:
-            os.set_blocking(fd, False)
-            with contextlib.suppress(BlockingIOError):
-                while self._pass_on(fd):
-                    pass
-        self.close()
-
-    def close(self) -> None:
-        """Take no more."""
+    def finish(self, kind: bytes, payload: bytes) -> None:
+        """Pass on what was written until now, then the reply, and take no more."""
+        waiting = [
+            frames.pack(self._kinds[fd], chunk) for fd in self._open for chunk in _written(fd)
+        ]
         for fd in self._kinds:
             os.close(fd)
+        # In one piece, which wakes everyone on the way once.
+        _write(b"".join(waiting) + frames.pack(kind, payload))
 
     def _pass_on(self, fd: int) -> bool:
         chunk = os.read(fd, CHUNK_BYTES)
@@ -51,8 +47,25 @@ class Relay:
         return bool(chunk)
 
 
+def _written(fd: int) -> Iterator[bytes]:
+    """What a pipe holds; whoever still writes to it is not waited for."""
+    os.set_blocking(fd, False)
+    for _ in range(_LARGEST_PIPE_BYTES // CHUNK_BYTES):
+        try:
+            chunk = os.read(fd, CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        if not chunk:
+            return
+        yield chunk
+
+
 def send(kind: bytes, payload: bytes = b"") -> None:
     """Send the supervisor one frame."""
-    view = memoryview(frames.pack(kind, payload))
+    _write(frames.pack(kind, payload))
+
+
+def _write(data: bytes) -> None:
+    view = memoryview(data)
     while view:
         view = view[os.write(1, view) :]

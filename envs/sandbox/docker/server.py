@@ -157,9 +157,8 @@ class _Server:
                 os.read(self._woken, CHUNK_BYTES)
                 ended = _bury(child.pid)
         self._end_all()
-        relay.finish()
         report = os.read(child.status, execution.REPORT_BYTES)
-        send(report[:1] or wire.FINISHED, report[1:] or struct.pack("<i", ended))
+        relay.finish(report[:1] or wire.FINISHED, report[1:] or struct.pack("<i", ended))
 
     def _pass_on(self, length: int, near: socket.socket) -> None:
         """Hand a request's payload to the child as it comes; a large one is never all here."""
@@ -244,9 +243,7 @@ class _Server:
                 self._read_input()
                 while (stop := self._input.next()) is not None:
                     wire.send(near, *stop)
-        reply, payload, _ = wire.receive(near)
-        relay.finish()
-        send(reply, payload)
+        relay.finish(*wire.receive(near)[:2])
 
 
 def _kill_all() -> None:

@@ -265,3 +265,14 @@ def test_a_container_that_cannot_be_cleaned_is_replaced(
 def test_too_large_files_are_told_before_anything_is_sent(sandbox: DockerSandbox) -> None:
     with pytest.raises(InputError, match="at most"):
         sandbox.exec("", files={"x": bytes(65 * 2**20)})
+
+
+def test_a_background_process_that_writes_on_and_on_does_not_keep_a_call(
+    sandbox: DockerSandbox,
+) -> None:
+    with sandbox.open_session() as session:
+        for _ in range(3):
+            result = session.shell("(while :; do echo flood; done) & sleep 0.1; echo last >&2")
+            assert (result.outcome, result.stderr) == (Outcome.EXITED, "last\n")
+            assert result.seconds < 2
+        assert session.run("1 + 1").stdout == "2\n"

@@ -27,11 +27,13 @@ _SYSTEM_PROGRAMS = "/usr/local/bin:/usr/bin:/bin"
 _PACKAGES = ("site-packages", "dist-packages")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _ENDING_S = 5.0
+# Beyond those that systems give to people, services and containers.
+_FIRST_OWN_USER = 0x70000000
 
 
 def main() -> None:
     """Run the zygote until it, the supervisor, or the pipe on standard input ends."""
-    user = UNPRIVILEGED_ID if os.geteuid() == 0 else os.geteuid()
+    user = _user()
     if user != os.geteuid():
         _be_an_interpreter_for_all()
     orders = Orders(**json.loads(sys.stdin.buffer.readline()))
@@ -54,6 +56,20 @@ def main() -> None:
         folder.remove(work)
         group.remove()
     sys.exit(status)
+
+
+def _user() -> int:
+    """Who code runs as; under root one who runs nothing else, as the kernel limits users."""
+    if os.geteuid() != 0:
+        return os.geteuid()
+    own = _FIRST_OWN_USER + os.getpid()
+    maps = [Path("/proc/self", name).read_text() for name in ("uid_map", "gid_map")]
+    return own if all(_maps(text, own) for text in maps) else UNPRIVILEGED_ID
+
+
+def _maps(text: str, number: int) -> bool:
+    spans = [[int(word) for word in line.split()] for line in text.splitlines()]
+    return any(first <= number < first + count for first, _, count in spans)
 
 
 def _be_an_interpreter_for_all() -> None:

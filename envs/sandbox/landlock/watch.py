@@ -17,6 +17,8 @@ from reachgym.envs.sandbox.memory_watch import descendants, held_bytes
 
 _MEMORY_EVERY_S = 0.02
 _SHORTEST_S, _LONGEST_S = 0.001, 0.02
+# Of a session that has been at rest for so long, of which there may be many.
+_RESTING_AFTER_S, _RESTING_S = 1.0, 0.2
 # Faster than files are written.
 _BYTES_PER_S = 2**31
 
@@ -31,6 +33,7 @@ class Watch:
         file_bytes: Limit on space for files.
         files: Limit on the number of files and folders.
         threads: Limit on the number of processes and threads.
+        rests: What is watched may be at rest for long, and is then looked at less often.
         socket_bytes: What is on its way from a socket, at most; it counts as memory.
     """
 
@@ -39,9 +42,12 @@ class Watch:
     file_bytes: int
     files: int
     threads: int
+    rests: bool = False
     socket_bytes: int = field(default_factory=most_on_its_way)
     _due_s: float = field(default=0.0)
     _memory_due_s: float = field(default=0.0)
+    _seen: tuple[int, ...] = field(default=())
+    _changed_s: float = field(default=0.0)
 
     def start(self) -> None:
         """Something begins to run; nothing has been taken yet."""
@@ -65,22 +71,29 @@ class Watch:
             return True
         over = size_bytes > self.file_bytes or number > self.files
         if not over and started_s >= self._memory_due_s:
-            over = self._processes_hold_too_much(self.file_bytes - size_bytes)
+            over = self._processes_hold_too_much(size_bytes, number)
             self._memory_due_s = started_s + _MEMORY_EVERY_S
         self._pace(self.file_bytes - size_bytes, time.monotonic() - started_s)
         return over
 
-    def _processes_hold_too_much(self, file_bytes: int) -> bool:
+    def _processes_hold_too_much(self, size_bytes: int, number: int) -> bool:
         # Among many that run, this process gets little time: the quickest look comes first.
         pids = descendants(os.getpid(), most=self.threads)
         if len(pids) > self.threads or sum(map(_threads, pids)) > self.threads:
             return True
         kept = kept_open(pids, os.stat(self.work).st_dev)
         memory_bytes = held_bytes(os.getpid()) + kept.sockets * self.socket_bytes
-        return memory_bytes > self.memory_bytes or kept.unlinked_bytes > file_bytes
+        seen = (size_bytes, number, memory_bytes, len(pids))
+        if seen != self._seen:
+            self._seen, self._changed_s = seen, time.monotonic()
+        size_bytes += kept.unlinked_bytes
+        return memory_bytes > self.memory_bytes or size_bytes > self.file_bytes
 
     def _pace(self, left_bytes: int, at_least_s: float = 0.0) -> None:
-        wait_s = min(_LONGEST_S, max(_SHORTEST_S, left_bytes / _BYTES_PER_S))
+        if self.rests and time.monotonic() - self._changed_s > _RESTING_AFTER_S:
+            wait_s = _RESTING_S
+        else:
+            wait_s = min(_LONGEST_S, max(_SHORTEST_S, left_bytes / _BYTES_PER_S))
         # Looking may take no more than half of the time.
         self._due_s = time.monotonic() + max(wait_s, at_least_s)
 

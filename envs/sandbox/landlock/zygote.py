@@ -166,6 +166,7 @@ def _host_session(zygote: _Zygote, supervisor: socket.socket) -> None:
         kernel.die_with_parent()
         session_server.serve(zygote.setup, supervisor)
     supervisor.close()
+    zygote.watch.rests = True
     if not _ends_by_itself(zygote, server):
         sys.exit(OUT_OF_MEMORY)
 

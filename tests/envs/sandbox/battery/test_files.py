@@ -55,7 +55,7 @@ def test_write_outside(attack: Attack, secret_file: Path) -> None:
     assert attack(code).stdout.count("REFUSED") >= 30
     look = f"import glob; print(glob.glob('/{name}') + glob.glob('/*/{name}'), '{name}')"
     assert attack(look).stdout == f"[] {name}\n"
-    assert not any(Path(folder, name).exists() for folder in folders)
+    assert not any(map(os.path.exists, (f"{folder}/{name}" for folder in folders)))
 
 
 def test_change_what_is_outside(attack: Attack, refuses: Attack, secret_file: Path) -> None:
@@ -127,7 +127,7 @@ def test_file_locks(attack: Attack, eventually: Callable[[Callable[[], bool]], b
     # Somebody else's test may hold them for a moment.
     take = (
         "import fcntl\n"
-        "held = [os.open(path, os.O_RDONLY) for path in (os.__file__, '/dev/null', '/', '/tmp')]\n"
+        "held = [os.open(path, os.O_RDONLY) for path in (os.__file__, '/dev/null', '.')]\n"
         "for fd in held: fcntl.flock(fd, fcntl.LOCK_EX)\n"
         "print('held', flush=True)\n"
     )

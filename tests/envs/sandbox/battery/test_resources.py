@@ -132,11 +132,17 @@ def test_shared_memory_folder_filled(attack: Attack, limits: SandboxLimits) -> N
 
 
 @pytest.mark.parametrize("make", ["open(f'{n}', 'w').close()", "os.mkdir(f'{n}')"])
-def test_inode_fill(attack: Attack, make: str) -> None:
-    code = f"n = 0\ntry:\n    while n < 50_000: {make}; n += 1\nexcept OSError: pass\nprint(n)\n"
+def test_inode_fill(attack: Attack, level: str, make: str) -> None:
+    code = (
+        "n = 0\ntry:\n    while n < 50_000:\n"
+        f"        {make}; n += 1\n"
+        "        if n % 512 == 0: print(n, flush=True)\n"
+        "except OSError: pass\nprint(n)\n"
+    )
     result = attack(code)
-    assert result.outcome is Outcome.EXITED, result
-    assert int(result.stdout) <= 8192
+    # What counts files from outside ends the code, and does not refuse.
+    assert level == "landlock" or result.outcome is Outcome.EXITED, result
+    assert int(result.stdout.split()[-1]) <= 8192
 
 
 def test_sparse_file(refuses: Attack) -> None:

@@ -64,7 +64,8 @@ def attempt(name, action, *arguments):
 
 def others():
     own = {os.getpid()}
-    numbered = (
-        {int(n) for n in os.listdir("/proc") if n.isdigit()} if os.path.isdir("/proc") else set()
-    )
+    try:
+        numbered = {int(n) for n in os.listdir("/proc") if n.isdigit()}
+    except OSError:
+        numbered = set()
     return sorted((numbered | {1, os.getppid()}) - own - {0})

@@ -178,6 +178,7 @@ def start(engine: Engine, image: str, limits: SandboxLimits, runtime: Runtime) -
     with engine_errors("start a container"):
         container_id = _create(engine, image, limits, runtime)
     try:
+        _refuse_volumes(engine, container_id, image)
         with engine_errors("start a container"):
             stream = _attach(engine, container_id)
             engine.api.start(container_id)
@@ -199,12 +200,29 @@ def start(engine: Engine, image: str, limits: SandboxLimits, runtime: Runtime) -
 
 
 def _create(engine: Engine, image: str, limits: SandboxLimits, runtime: Runtime) -> str:
-    api = engine.api
+    created: dict[str, Any] = engine.api.create_container(
+        image,
+        program.COMMAND,
+        entrypoint=[],
+        environment=program.ENVIRONMENT,
+        working_dir="/tmp",
+        # The server's first act is to become another; see there.
+        user="0:0",
+        hostname="sandbox",
+        labels=owner_labels(),
+        stdin_open=True,
+        host_config=_host_config(engine, limits, runtime),
+        network_disabled=True,
+    )
+    return str(created["Id"])
+
+
+def _host_config(engine: Engine, limits: SandboxLimits, runtime: Runtime) -> dict[str, Any]:
     processes = limits.processes + _SERVER_PROCESSES
     memory_bytes = limits.memory_bytes + _SERVER_BYTES
     if runtime == "runsc":
         memory_bytes += _SENTRY_BYTES
-    host_config = api.create_host_config(
+    config: dict[str, Any] = engine.api.create_host_config(
         auto_remove=True,
         runtime=runtime,
         network_mode="none",
@@ -226,20 +244,18 @@ def _create(engine: Engine, image: str, limits: SandboxLimits, runtime: Runtime)
         # A host's program that takes cores from a pipe is spared at 1, and not at 0.
         ulimits=[Ulimit(name="core", soft=1, hard=1)],
     )
-    created: dict[str, Any] = api.create_container(
-        image,
-        program.COMMAND,
-        entrypoint=[],
-        environment=program.ENVIRONMENT,
-        working_dir="/tmp",
-        user="0:0",
-        hostname="sandbox",
-        labels=owner_labels(),
-        stdin_open=True,
-        host_config=host_config,
-        network_disabled=True,
-    )
-    return str(created["Id"])
+    return config
+
+
+def _refuse_volumes(engine: Engine, container_id: str, image: str) -> None:
+    """Raise if anything but the folders that are emptied could be written to."""
+    with engine_errors("look at a container"):
+        mounts = engine.api.inspect_container(container_id)["Mounts"]
+    if volumes := [mount["Destination"] for mount in mounts if mount["Type"] != "tmpfs"]:
+        raise SandboxError(
+            f"expected an image without volumes, whose files would outlive an execution, got"
+            f" {image!r} with {', '.join(volumes)}: make one without `VOLUME`"
+        )
 
 
 def _attach(engine: Engine, container_id: str) -> socket.socket:

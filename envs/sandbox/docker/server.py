@@ -16,6 +16,7 @@ import resource
 import signal
 import socket
 import struct
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -25,8 +26,8 @@ from reachgym.envs.sandbox.docker import frames
 from reachgym.envs.sandbox.docker.relay import CHUNK_BYTES, Relay, send
 from reachgym.envs.sandbox.docker.tidy import FOLDERS, left_files, remove_files
 
-SERVER_ID, CODE_ID = 65533, 65534
-DIRTY = 4
+_SERVER_ID, _CODE_ID = 65533, 65534
+_DIRTY = 4
 _CAP_KILL, _CAP_SETGID, _CAP_SETUID = 5, 6, 7
 # gVisor's own, open to all.
 _UNWANTED_DEVICES = ("/dev/fuse", "/dev/net/tun")
@@ -39,8 +40,8 @@ class ContainerSetup(execution.Setup):
         """Become the code's user, and give up every power, for good."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.setresgid(CODE_ID, CODE_ID, CODE_ID)
-        os.setresuid(CODE_ID, CODE_ID, CODE_ID)
+        os.setresgid(_CODE_ID, _CODE_ID, _CODE_ID)
+        os.setresuid(_CODE_ID, _CODE_ID, _CODE_ID)
         # Its own files below /proc are its own again.
         kernel.set_readable(True)
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -79,14 +80,17 @@ def _give_up_powers() -> None:
     for folder in FOLDERS:
         # Some engines give a new folder the permissions of what it hides.
         os.chmod(folder, 0o1777)
+    if left := left_files():
+        # Nobody inside could remove them, and no execution shall find what no other does.
+        sys.exit(f"its folders for temporary files hold {left[:5]}")
     for device in _UNWANTED_DEVICES:
         with contextlib.suppress(FileNotFoundError):
             os.chmod(device, 0)
     kernel.empty_bounding_set()
     kernel.keep_capabilities()
     os.setgroups([])
-    os.setresgid(SERVER_ID, SERVER_ID, SERVER_ID)
-    os.setresuid(SERVER_ID, SERVER_ID, SERVER_ID)
+    os.setresgid(_SERVER_ID, _SERVER_ID, _SERVER_ID)
+    os.setresuid(_SERVER_ID, _SERVER_ID, _SERVER_ID)
     kernel.hold_capabilities(_CAP_KILL, _CAP_SETGID, _CAP_SETUID)
     kernel.set_readable(False)
 
@@ -203,7 +207,7 @@ class _Server:
         left += [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
         if left:
             os.write(2, f"an execution left {left[:5]}\n".encode(errors="replace"))
-            os._exit(DIRTY)
+            os._exit(_DIRTY)
 
     def _host_session(self) -> NoReturn:
         """Give the supervisor a session to talk to."""

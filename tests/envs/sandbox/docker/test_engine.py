@@ -156,11 +156,11 @@ def test_an_engine_of_another_processor_asks_for_an_image(fake: Callable[..., No
 
 
 @pytest.fixture
-def make_image(api: docker.APIClient) -> Iterator[Callable[[dict[str, bytes]], str]]:
+def make_image(api: docker.APIClient) -> Iterator[Callable[..., str]]:
     """Imports an image of a few files."""
     made = []
 
-    def make(files: dict[str, bytes]) -> str:
+    def make(files: dict[str, bytes], *changes: str) -> str:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as tar:
             for name, content in files.items():
@@ -168,7 +168,9 @@ def make_image(api: docker.APIClient) -> Iterator[Callable[[dict[str, bytes]], s
                 entry.size, entry.mode = len(content), 0o755
                 tar.addfile(entry, io.BytesIO(content))
         name = f"reachgym-test-{os.getpid()}"
-        api.import_image_from_data(packed.getvalue(), repository=name, tag=str(len(made)))
+        api.import_image_from_data(
+            packed.getvalue(), repository=name, tag=str(len(made)), changes=list(changes)
+        )
         made.append(f"{name}:{len(made)}")
         return made[-1]
 
@@ -185,6 +187,15 @@ def test_an_image_without_python_is_refused(make_image: Callable[..., str]) -> N
 def test_an_image_whose_python_is_none_is_refused(make_image: Callable[..., str]) -> None:
     with pytest.raises(SandboxError, match=r"expected an image whose python3 is Python 3\.11"):
         DockerSandbox(image=make_image({"usr/bin/python3": b"#!/none\n"}))
+
+
+def test_an_image_with_volumes_is_refused(
+    make_image: Callable[..., str], api: docker.APIClient
+) -> None:
+    before = api.volumes()["Volumes"]
+    with pytest.raises(SandboxError, match=r"without volumes, .* with /data"):
+        DockerSandbox(image=make_image({"usr/bin/python3": b""}, "VOLUME /data"))
+    assert api.volumes()["Volumes"] == before
 
 
 def test_an_image_that_the_engine_does_not_have_is_not_fetched(engine: Engine) -> None:

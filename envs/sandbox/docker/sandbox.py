@@ -20,13 +20,12 @@ from reachgym.envs.sandbox.collect import KILL, Collected
 from reachgym.envs.sandbox.docker import container as containers
 from reachgym.envs.sandbox.docker.call import follow
 from reachgym.envs.sandbox.docker.container import Container, EndedError, Runtime
-from reachgym.envs.sandbox.docker.engine import connect
+from reachgym.envs.sandbox.docker.engine import Engine, connect
 from reachgym.envs.sandbox.docker.image import find_image
 from reachgym.envs.sandbox.docker.owner import sweep
 from reachgym.envs.sandbox.docker.session import DockerSession
 from reachgym.envs.sandbox.files import checked_files
 from reachgym.envs.sandbox.protocol import ExecResult, Outcome, SandboxLimits
-from reachgym.envs.sandbox.session import result_of
 
 _SIGKILLED = -9
 _TIDYING_S = 10.0
@@ -65,7 +64,7 @@ class DockerSandbox:
         start = partial(containers.start, self._engine, self._image, self._limits, runtime)
         self._warm = _Warm(start)
         # Runs at the interpreter's exit too, and when the sandbox is forgotten unclosed.
-        self._finalizer = weakref.finalize(self, _end, self._warm, self._owner_pid)
+        self._finalizer = weakref.finalize(self, _end, self._warm, self._engine, self._owner_pid)
         try:
             # An image may lack what only an execution asks for; better now than later.
             self.exec("")
@@ -142,7 +141,7 @@ class DockerSandbox:
         outcome = Outcome.EXITED if exit_code >= 0 else Outcome.KILLED
         if collected.timed_out:
             outcome = Outcome.TIMEOUT
-        return result_of(collected, outcome, exit_code, seconds)
+        return collected.result(outcome, exit_code, seconds)
 
 
 class _Warm:
@@ -195,6 +194,8 @@ class _Warm:
         return self._current
 
 
-def _end(warm: _Warm, owner_pid: int) -> None:
+def _end(warm: _Warm, engine: Engine, owner_pid: int) -> None:
     if os.getpid() == owner_pid:
         warm.end()
+        # Idle connections alone; a session that is still open makes new ones.
+        engine.api.close()

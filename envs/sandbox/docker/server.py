@@ -111,8 +111,9 @@ class _Server:
     def serve(self) -> NoReturn:
         """Run one request after the other; each finds the container as the first did."""
         while True:
-            waiting = self._prepare()
+            # All is clean; the request comes while the child is being made.
             send(wire.READY)
+            waiting = self._prepare()
             kind, length = self._await_header()
             if kind == wire.OPEN:
                 self._end_all()

@@ -14,7 +14,7 @@ from reachgym.envs.sandbox import wire
 from reachgym.envs.sandbox.launch import Slot
 from reachgym.envs.sandbox.memory_watch import held_bytes
 from reachgym.envs.sandbox.output import CappedOutput
-from reachgym.envs.sandbox.protocol import SandboxLimits
+from reachgym.envs.sandbox.protocol import ExecResult, Outcome, SandboxLimits
 
 _MEMORY_WATCH_S = 0.02
 
@@ -53,6 +53,12 @@ class Collected:
     stdout: CappedOutput
     stderr: CappedOutput
     timed_out: bool
+
+    def result(self, outcome: Outcome, exit_code: int, seconds: float) -> ExecResult:
+        """What the call left, as every level gives it."""
+        truncated = self.stdout.truncated or self.stderr.truncated
+        texts = self.stdout.text(), self.stderr.text()
+        return ExecResult(outcome, exit_code, *texts, truncated, seconds)
 
 
 def collect(

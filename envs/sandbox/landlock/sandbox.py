@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from reachgym.envs.sandbox import launch as namespaces_launch
 from reachgym.envs.sandbox.landlock import launch
 from reachgym.envs.sandbox.landlock.files import check_room
-from reachgym.envs.sandbox.namespaces import NamespacesSandbox
 from reachgym.envs.sandbox.protocol import ExecResult
-from reachgym.envs.sandbox.session import NamespacesSession
 from reachgym.envs.sandbox.shell_programs import shell_files
+from reachgym.envs.sandbox.zygote_sandbox import ZygoteSandbox
+from reachgym.envs.sandbox.zygote_session import ZygoteSession
 
 
-class LandlockSandbox(NamespacesSandbox):
+class LandlockSandbox(ZygoteSandbox):
     """Runs Python in children of one zygote, confined by Landlock and system call filters.
 
     It needs no privileges at all. Code sees that files of the host exist, though it can read none
     but the interpreter's, and that processes exist, though it can reach none. Memory and files are
     bounded by watching, so for some milliseconds code may hold more of either than its limit; a
-    single file never grows past it. Otherwise as `NamespacesSandbox`.
+    single file never grows past it. Otherwise as `ZygoteSandbox`.
 
     Args:
         limits: What one execution may use.
@@ -52,7 +52,7 @@ class LandlockSandbox(NamespacesSandbox):
         return launch.start(self._limits)
 
 
-class LandlockSession(NamespacesSession):
+class LandlockSession(ZygoteSession):
     """A session whose processes are confined as those of `LandlockSandbox`.
 
     Its working directory is a folder of the host, so its path differs from session to session.

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from reachgym.envs.errors import SandboxError
-from reachgym.envs.sandbox.namespaces import NamespacesSandbox
+from reachgym.envs.sandbox.namespaces import NamespacesSandbox, NamespacesSession
 from reachgym.envs.sandbox.pool import SandboxPool
 from reachgym.envs.sandbox.protocol import ExecResult, Outcome, SandboxLimits, Session
 from reachgym.envs.sandbox.reserve import SessionReserve
-from reachgym.envs.sandbox.session import NamespacesSession
 
 
 class Place:

@@ -26,7 +26,7 @@ BETWEEN_CALLS = """
 import time
 from reachgym.envs.errors import SandboxError
 from reachgym.envs.sandbox.protocol import SandboxLimits
-from reachgym.envs.sandbox.session import NamespacesSession
+from reachgym.envs.sandbox.namespaces import NamespacesSession
 try:
     session = NamespacesSession(SandboxLimits(memory_bytes=128 * 2**20))
 except SandboxError as error:

@@ -1,0 +1,123 @@
+"""What sessions of all levels have in common: their calls, and branches that repeat them."""
+
+from __future__ import annotations
+
+import marshal
+import signal
+import struct
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Self
+
+from reachgym.envs.errors import InputError, SandboxError
+from reachgym.envs.sandbox import wire
+from reachgym.envs.sandbox.collect import Collected
+from reachgym.envs.sandbox.files import checked_files
+from reachgym.envs.sandbox.protocol import ExecResult, Outcome, SandboxLimits
+
+LOST = "out of memory: the session's names and files are gone"
+
+
+class OutOfMemoryError(InputError):
+    """The session's code took more memory than the session may have, and ended it."""
+
+
+class RepeatableSession(ABC):
+    """A session that remembers what was asked of it.
+
+    A branch repeats the calls made so far in a session of its own: names, files and open handles
+    are then its own too. What depends on time or chance may come out differently there, and what
+    was interrupted cannot be repeated.
+
+    Args:
+        limits: What one call may use; memory, processes and files count for the whole session.
+    """
+
+    def __init__(self, limits: SandboxLimits) -> None:
+        self._limits = limits
+        self._forget()
+
+    def run(self, code: str) -> ExecResult:
+        """Run a cell; see `Session`."""
+        return self._call(wire.CELL, code.encode())
+
+    def shell(self, command: str) -> ExecResult:
+        """Run a shell command; see `Session`."""
+        return self._call(wire.SHELL, command.encode())
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Put files into the working directory; see `Session`."""
+        checked = checked_files(files, self._limits.file_bytes)
+        result = self._call(wire.WRITE, marshal.dumps(checked))
+        if result.exit_code:
+            raise InputError(result.stderr or "the files could not be written")
+
+    def read(self, path: str) -> bytes:
+        """A regular file of the working directory; see `Session`."""
+        collected = self._collect(wire.READ, path.encode(), self._limits.file_bytes)
+        exit_code, _ = struct.unpack("<i?", collected.payload)
+        if exit_code or collected.stdout.truncated:
+            raise InputError(collected.stderr.text() or f"{path!r} could not be read")
+        return collected.stdout.kept
+
+    def branch(self) -> Self:
+        """A session in which the same calls were made; see `Session`."""
+        if not self._repeatable:
+            raise SandboxError(
+                "expected a session of whole calls, but one was interrupted or killed half-way;"
+                " branch before that, or open a new session"
+            )
+        copy = self._fresh()
+        try:
+            for kind, payload in self._calls:
+                copy._call(kind, payload)
+        except BaseException:
+            copy.close()
+            raise
+        return copy
+
+    @abstractmethod
+    def close(self) -> None:
+        """End every process and remove the files; again does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def _fresh(self) -> Self:
+        """Another session of this kind."""
+
+    @abstractmethod
+    def _collect(self, kind: bytes, payload: bytes, stdout_bytes: int | None = None) -> Collected:
+        """Make one call.
+
+        Raises:
+            OutOfMemoryError: It ended the session, which is empty now.
+            SandboxError: The session ended otherwise, or is closed.
+        """
+
+    def _forget(self) -> None:
+        """Nothing was asked of it yet."""
+        self._calls: list[tuple[bytes, bytes]] = []
+        self._repeatable = True
+
+    def _call(self, kind: bytes, payload: bytes) -> ExecResult:
+        started_s = time.monotonic()
+        try:
+            collected = self._collect(kind, payload)
+        except OutOfMemoryError as lost:
+            seconds = time.monotonic() - started_s
+            return ExecResult(Outcome.KILLED, -signal.SIGKILL, "", f"{lost}\n", False, seconds)
+        seconds = time.monotonic() - started_s
+        exit_code, alive = struct.unpack("<i?", collected.payload)
+        outcome = Outcome.EXITED if exit_code >= 0 else Outcome.KILLED
+        if collected.timed_out:
+            outcome = Outcome.TIMEOUT
+        if outcome is not Outcome.EXITED or (kind == wire.CELL and not alive):
+            self._repeatable = False
+        self._calls.append((kind, payload))
+        return collected.result(outcome, exit_code, seconds)

@@ -27,7 +27,7 @@ from typing import NoReturn
 
 from reachgym.envs.sandbox import execution, kernel, wire
 
-SHELL = "/usr/bin/sh"
+SHELLS = ("/usr/bin/sh", "/bin/sh")
 REFUSED = 120
 _CALLS_FD = 3
 _CHUNK_BYTES = 2**16
@@ -109,7 +109,11 @@ class _Server:
         return self._end(pid) if ended is None else ended
 
     def _fork(self, run: Callable[[], NoReturn]) -> int:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except BlockingIOError:
+            self._make_room()
+            pid = os.fork()
         if pid == 0:
             try:
                 self._supervisor.close()
@@ -118,6 +122,17 @@ class _Server:
             except BaseException:
                 os._exit(1)
         return pid
+
+    def _make_room(self) -> None:
+        """Kill and bury all that the session's calls have left, who took every place there is."""
+        with contextlib.suppress(ProcessLookupError):
+            self._setup.kill_all()
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.wait()
+        if self._repl is not None:
+            self._repl[1].close()
+            self._repl = None
 
     def _await(
         self, pid: int, calls: socket.socket | None, interrupt: Callable[[], None]
@@ -160,6 +175,7 @@ def _repl(calls: socket.socket) -> NoReturn:
     os.closerange(_CALLS_FD + 1, 1024)
     calls = socket.socket(fileno=_CALLS_FD)
     main = execution.main_module()
+    own = os.getpid()
     gc.enable()
     while True:
         _, code, outputs = wire.receive(calls)
@@ -170,6 +186,9 @@ def _repl(calls: socket.socket) -> NoReturn:
         status = execution.guarded(lambda: _run_cell(code.decode(), main))  # noqa: B023 - run at once
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         status = execution.guarded(execution.flush) or status
+        if os.getpid() != own:
+            # A fork that came to the end of its cell; the next one is not its to run.
+            os._exit(status)
         calls.sendall(struct.pack("<i", status))
 
 
@@ -187,7 +206,10 @@ def _run_cell(code: str, main: types.ModuleType) -> None:
 
 
 def _shell(command: bytes) -> NoReturn:
-    os.execv(SHELL, [SHELL, "-c", os.fsdecode(command)])
+    for shell in SHELLS:
+        with contextlib.suppress(FileNotFoundError):
+            os.execv(shell, [shell, "-c", os.fsdecode(command)])
+    _refuse(f"there is no shell: neither {' nor '.join(SHELLS)}")
 
 
 def _write(payload: bytes) -> NoReturn:

@@ -44,6 +44,19 @@ def test_an_exception_is_told_as_a_repl_tells_it_and_leaves_the_names(
     assert session.run("x").stdout == "1\n"
 
 
+def test_a_cell_that_forks_goes_on_as_one(session: Session) -> None:
+    session.run("import os\nx = 1")
+    forked = session.run("if os.fork() == 0: x = 2\nelse: os.wait()\nprint(x)")
+    assert sorted(forked.stdout.split()) == ["1", "2"]
+    assert [session.run("x").stdout for _ in range(3)] == ["1\n"] * 3
+
+
+def test_a_session_whose_processes_are_all_taken_still_answers(session: Session) -> None:
+    session.shell("while true; do sleep 60 & done >/dev/null 2>&1")
+    assert session.run("1").outcome in (Outcome.EXITED, Outcome.KILLED)
+    assert session.shell("sleep 0").outcome in (Outcome.EXITED, Outcome.KILLED)
+
+
 def test_leaving_a_cell_does_not_leave_the_session(session: Session) -> None:
     session.run("x = 1")
     assert session.run("import sys; sys.exit(3)").exit_code == 3

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -64,18 +65,22 @@ def processes(
 def descendants() -> Callable[[int], list[int]]:
     """All living processes below a process, the nearest first."""
 
+    def children_of(pid: int) -> list[int]:
+        found: list[int] = []
+        # It may end meanwhile, or one of its threads.
+        with suppress(OSError):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                with suppress(OSError):
+                    found += map(int, (task / "children").read_text().split())
+        return found
+
     def find(pid: int) -> list[int]:
         found = []
         waiting = [pid]
         while waiting:
-            for task in Path(f"/proc/{waiting.pop(0)}/task").glob("*/children"):
-                try:
-                    children = [int(word) for word in task.read_text().split()]
-                except OSError:
-                    # It ended meanwhile.
-                    continue
-                found += children
-                waiting += children
+            children = children_of(waiting.pop(0))
+            found += children
+            waiting += children
         return found
 
     return find

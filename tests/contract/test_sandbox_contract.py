@@ -217,8 +217,10 @@ def test_shared_memory_files_are_limited(tight: Sandbox) -> None:
     assert is_kept_from(tight, statement)
 
 
-def test_the_number_of_files_is_limited(roomy: Sandbox) -> None:
-    assert is_kept_from(roomy, "[open(str(n), 'w').close() for n in range(9999)]")
+def test_the_number_of_files_is_limited(roomy: Sandbox, level: Level) -> None:
+    kept_from = is_kept_from(roomy, "[open(str(n), 'w').close() for n in range(9999)]")
+    # A gap that docs/security.md names: gVisor's file system takes no such limit.
+    assert kept_from is (level is not Level.DOCKER_GVISOR)
 
 
 def test_a_huge_sparse_file_is_refused(roomy: Sandbox) -> None:
@@ -273,7 +275,7 @@ def test_closed_output_does_no_harm(roomy: Sandbox) -> None:
 
 def test_a_fork_bomb_is_contained(tight: Sandbox) -> None:
     code = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n"
-    assert tight.exec(code).outcome is Outcome.TIMEOUT
+    assert tight.exec(code).outcome in (Outcome.TIMEOUT, Outcome.KILLED)
     assert still_works(tight)
 
 

@@ -6,11 +6,12 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from reachgym.envs.sandbox.protocol import ExecResult, Outcome, SandboxLimits
+from reachgym.envs.sandbox.protocol import ExecResult, Outcome, Sandbox, SandboxLimits
 
 Attack = Callable[..., ExecResult]
 Owners = Callable[..., subprocess.Popen[str]]
@@ -110,7 +111,11 @@ def test_daemonised_orphan(attack: Attack) -> None:
     assert result.seconds < 1.5
 
 
-def test_zombies(attack: Attack) -> None:
+def test_zombies(
+    open_sandbox: Callable[[SandboxLimits], Sandbox],
+    limits: SandboxLimits,
+    armed: Callable[[str], str],
+) -> None:
     code = (
         "for _ in range(15):\n"
         "    if os.fork() == 0: os._exit(0)\n"
@@ -122,7 +127,8 @@ def test_zombies(attack: Attack) -> None:
         "print('done')\n"
     )
     # Grandchildren that nobody else waits for must not fill the execution's share either.
-    assert attack(code).stdout == "done\n"
+    with open_sandbox(replace(limits, wall_s=60.0)) as patient:
+        assert patient.exec(armed(code)).stdout == "done\n"
 
 
 def test_clearing_pdeathsig(
@@ -244,7 +250,7 @@ def test_proc_self_mem(attack: Attack, refuses: Attack, bystanders: list[int]) -
     refuses(
         f"for pid in [*others(), {os.getpid()}, *{bystanders}]:\n"
         "    attempt('mem', open, f'/proc/{pid}/mem', 'r+b', 0)\n"
-        "    attempt('fd', os.listdir, f'/proc/{pid}/fd')\n"
+        "    for fd in range(16): attempt('fd', os.open, f'/proc/{pid}/fd/{fd}', os.O_RDONLY)\n"
     )
 
 

@@ -142,6 +142,11 @@ ATTACKS = (
         lambda w: "import os\n" + attempt(f"os.kill({w.bystander.pid}, 9)"),
         lambda w: w.bystander.poll() is not None,
     ),
+    Attack(
+        "kill all that may be killed",
+        _plain("import os\n" + attempt("os.kill(-1, 9)")),
+        lambda w: w.bystander.poll() is not None,
+    ),
     Attack("trace a process of the host", lambda w: _called(101, 16, w.bystander.pid, 0, 0)(w)),
     Attack(
         "connect to loopback",

@@ -13,18 +13,17 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox_attacks import ENVIRONMENT_NAME, SECRET
+from sandbox_peer_tools import Peer
 
 from reachgym.envs.sandbox import cgroup
 
-NOBODY = 65534
-DEADLINE_S = 5.0
+# A user of nobody else: what is not contained may kill and trace all processes of its user.
+STRANGER = 64321
 # What a tool may take beyond its own deadline, and what an answer may weigh.
 LATE_S = 8.0
 LONGEST_ANSWER = 2**20
@@ -37,43 +36,6 @@ for line in sys.stdin:
     except BaseException as error: answer = f"{{type(error).__name__}}: {{error}}"
     print(json.dumps(str(answer)), flush=True)
 """
-
-
-@dataclass(frozen=True)
-class Peer:
-    """A package with a tool that runs Python.
-
-    Attributes:
-        name: As it calls itself.
-        package: What is installed, with all it asks for.
-        isolation: What it uses, as its source says.
-        make: Python that defines `run(code)` in the peer's own terms.
-    """
-
-    name: str
-    package: str
-    isolation: str
-    make: str
-
-
-PEERS = (
-    Peer(
-        "SkyRL-Gym 0.4.0",
-        "skyrl-gym==0.4.0",
-        "none: a child process",
-        "import skyrl_gym.tools.python as tool\n"
-        f"tools = tool.PythonCodeExecutorToolGroup(timeout={DEADLINE_S})\n"
-        "run = tools.get_tool('python')\n",
-    ),
-    Peer(
-        "GEM 0.1.0",
-        "gem-llm==0.1.0",
-        "none, by default: a child process, some words refused",
-        "from gem.tools.python_code_tool import PythonCodeTool\n"
-        f"tool = PythonCodeTool(timeout={DEADLINE_S})\n"
-        "def run(code): return tool.execute_action(f'<python>{code}</python>')[2]\n",
-    ),
-)
 
 
 class Driver:
@@ -127,20 +89,20 @@ class Driver:
         if not self._group.memory:
             raise SystemExit("expected a control group for memory that may be made; run as root")
         self._work = tempfile.mkdtemp(prefix="peer-", dir="/var/tmp")
-        os.chown(self._work, NOBODY, NOBODY)
+        os.chown(self._work, STRANGER, STRANGER)
         self._process = subprocess.Popen(
             [str(self._folder / "bin/python"), "-c", _DRIVER.format(make=self._peer.make)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            user=NOBODY,
-            group=NOBODY,
+            user=STRANGER,
+            group=STRANGER,
             extra_groups=[],
             start_new_session=True,
             cwd=self._work,
             env={
                 "PATH": f"{self._folder / 'bin'}:/usr/bin:/bin",
-                "PYTHONPATH": str(self._folder),
+                "HOME": self._work,
                 ENVIRONMENT_NAME: SECRET,
             },
         )
@@ -149,7 +111,7 @@ class Driver:
 
     def _answer(self, fd: int) -> str | None:
         """The answer, or none where it is late or longer than any should be."""
-        deadline_s = time.monotonic() + DEADLINE_S + LATE_S
+        deadline_s = time.monotonic() + self._peer.deadline_s + LATE_S
         taken = bytearray()
         while not taken.endswith(b"\n"):
             wait_s = max(0.0, deadline_s - time.monotonic())
@@ -168,20 +130,3 @@ def _forks_refused(group: cgroup.Group) -> bool:
         if events.exists() and events.read_text().split()[-1] != "0":
             return True
     return False
-
-
-def install(peer: Peer, environments: Path) -> Path:
-    """The peer's own folder, with an interpreter that an unprivileged user may run."""
-    folder = environments / peer.name.replace(" ", "-").lower()
-    if not folder.exists():
-        pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, "--target", str(folder), peer.package], check=True)
-    interpreter = shutil.which(f"python3.{sys.version_info.minor}", path="/usr/bin:/usr/local/bin")
-    if interpreter is None:
-        raise SystemExit("expected a system-wide Python of this version, for an unprivileged user")
-    (folder / "bin").mkdir(exist_ok=True)
-    for name in ("python", "python3"):
-        link = folder / "bin" / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(interpreter)
-    return folder

@@ -105,10 +105,12 @@ def a_world() -> Iterator[World]:
                 ["sleep", "1000"], user=STRANGER, start_new_session=True, cwd="/"
             )
             world = World(folder, secret, tcp.getsockname()[1], path, bystander, (tcp, abstract))
-            yield world
-            clean_up(world)
-            bystander.kill()
-            bystander.wait()
+            try:
+                yield world
+            finally:
+                clean_up(world)
+                bystander.kill()
+                bystander.wait()
 
 
 def is_contained(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -274,36 +273,6 @@ def test_a_machine_without_libseccomp_is_told_so() -> None:
     assert "Install it" in told
 
 
-@pytest.fixture(scope="module")
-def ordinary_user() -> Callable[[str], str]:
-    """Runs a script as an unprivileged user, with whatever interpreter that user may run."""
-    if os.getuid() != 0:
-        pytest.skip("these tests run as an ordinary user already")
-    python = shutil.which(
-        f"python{sys.version_info.major}.{sys.version_info.minor}", path="/usr/bin"
-    )
-    setpriv = shutil.which("setpriv")
-    if python is None or setpriv is None:
-        pytest.skip("no interpreter of this version that another user may run, or no setpriv")
-
-    def run(script: str) -> str:
-        become = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups"]
-        done = subprocess.run(
-            [*become, "--bounding-set=-all", "--inh-caps=-all", python, "-S", "-B", "-c", script],
-            capture_output=True,
-            text=True,
-            cwd="/",
-            env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
-            check=False,
-        )
-        if "No module named" in done.stderr or "no sandbox" in done.stdout:
-            pytest.skip(f"an ordinary user gets no sandbox here: {done.stdout}{done.stderr}")
-        assert done.stderr == ""
-        return done.stdout
-
-    return run
-
-
 UNPRIVILEGED = """
 from reachgym.envs.errors import SandboxError
 from reachgym.envs.sandbox.namespaces import NamespacesSandbox
@@ -317,20 +286,20 @@ except SandboxError as error:
 """
 
 
-def test_an_ordinary_user_gets_the_same_isolation(ordinary_user: Callable[[str], str]) -> None:
+def test_an_ordinary_user_gets_the_same_isolation(as_ordinary_user: Callable[[str], str]) -> None:
     then = "print(sandbox.exec('import os; print(os.getuid(), sorted(os.listdir(\"/\")))').stdout)"
-    told = ordinary_user(UNPRIVILEGED.format(then=then))
+    told = as_ordinary_user(UNPRIVILEGED.format(then=then))
     assert told == "65534 ['dev', 'lib', 'lib64', 'tmp', 'usr']\n\n"
 
 
 def test_memory_of_many_processes_is_limited_without_control_groups(
-    ordinary_user: Callable[[str], str],
+    as_ordinary_user: Callable[[str], str],
 ) -> None:
     bomb = (
         "import os, time\\nfor _ in range(7):\\n    if os.fork() == 0: break\\n"
         "x = bytearray(b'x') * (60 * 2**20)\\ntime.sleep(60)"
     )
-    told = ordinary_user(UNPRIVILEGED.format(then=f'print(sandbox.exec("{bomb}"))'))
+    told = as_ordinary_user(UNPRIVILEGED.format(then=f'print(sandbox.exec("{bomb}"))'))
     assert "KILLED" in told
 
 

@@ -7,6 +7,7 @@ this machine.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import select
@@ -37,13 +38,14 @@ for line in sys.stdin:
     print(json.dumps(str(answer)), flush=True)
 """
 
+_serials = itertools.count()
+
 
 class Driver:
     """A peer's tool in a process of its own, started anew when it does not answer."""
 
     def __init__(self, peer: Peer, folder: Path) -> None:
         self._peer, self._folder = peer, folder
-        self._serial = 0
         self._group: cgroup.Group | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -68,11 +70,7 @@ class Driver:
 
     def end(self) -> None:
         if self._group is not None:
-            for folder in self._group.folders:
-                with contextlib.suppress(OSError):
-                    for pid in (folder / "cgroup.procs").read_text().split():
-                        with contextlib.suppress(ProcessLookupError):
-                            os.kill(int(pid), signal.SIGKILL)
+            _kill_all(self._group)
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
@@ -82,12 +80,12 @@ class Driver:
         self._process = self._group = None
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._serial += 1
         self._group = cgroup.create(
-            f"peer-{os.getpid()}-{self._serial}", OUTER_BYTES, OUTER_PROCESSES
+            f"peer-{os.getpid()}-{next(_serials)}", OUTER_BYTES, OUTER_PROCESSES
         )
-        if not self._group.memory:
-            raise SystemExit("expected a control group for memory that may be made; run as root")
+        bounded = any((folder / "pids.max").exists() for folder in self._group.folders)
+        if not (self._group.memory and bounded):
+            raise SystemExit("expected control groups for memory and processes; run as root")
         self._work = tempfile.mkdtemp(prefix="peer-", dir="/var/tmp")
         os.chown(self._work, STRANGER, STRANGER)
         self._process = subprocess.Popen(
@@ -122,6 +120,18 @@ class Driver:
                 self.end()
                 return None
         return str(json.loads(taken))
+
+
+def _kill_all(group: cgroup.Group) -> None:
+    """Kill every member; none can fork meanwhile."""
+    for folder in group.folders:
+        most = folder / "pids.max"
+        if most.exists():
+            most.write_text("0")
+    for folder in group.folders:
+        for pid in (folder / "cgroup.procs").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def _forks_refused(group: cgroup.Group) -> bool:

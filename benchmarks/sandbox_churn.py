@@ -32,7 +32,8 @@ from reachgym.envs.sandbox.levels import Level, open_level
 from reachgym.envs.sandbox.pool import SandboxPool
 from reachgym.envs.sandbox.protocol import ExecResult, Outcome, SandboxLimits
 
-LIMITS = SandboxLimits(wall_s=1.0, memory_bytes=128 * 2**20, processes=32)
+# Long enough for ordinary code beside a bomb on a busy machine.
+LIMITS = SandboxLimits(wall_s=2.0, memory_bytes=128 * 2**20, processes=32)
 IGNORE_ALL = (
     "import signal\n"
     "for n in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:\n"

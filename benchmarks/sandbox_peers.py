@@ -178,6 +178,10 @@ def print_tables(tried: list[Contender]) -> None:
         ordinary = f"{sum(one.ordinary)} of {len(ORDINARY)}"
         held = (f"{plain} of {len(ATTACKS)}", f"{disguised} of {len(ATTACKS)}")
         print(f"| {one.name}", one.isolation, p50, ordinary, *held, sep=" | ", end=" |\n")
+    for one in tried:
+        for code, ran_well in zip(ORDINARY, one.ordinary, strict=True):
+            if not ran_well:
+                print(f"{one.name} did not run {code!r}")
     print("\n| attack |", " | ".join(one.name for one in tried), "|")
     print("|---|" + "---|" * len(tried))
     for attack in ATTACKS:

@@ -1,6 +1,7 @@
 """A process, outside the sandbox, whose pool has hung executions and open and spare sessions."""
 
 import importlib
+import signal
 import threading
 import time
 
@@ -9,6 +10,8 @@ from reachgym.envs.sandbox.protocol import SandboxLimits
 
 
 def own(module, name, options, limits, code):
+    # It is ignored where the tests run in the background of a shell, and that is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     made_of = getattr(importlib.import_module(f"reachgym.envs.sandbox.{module}"), name)
     pool = SandboxPool(lambda: made_of(SandboxLimits(**limits), **options), size=2)
     sessions = [pool.open_session() for _ in range(2)]

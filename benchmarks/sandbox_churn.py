@@ -215,11 +215,8 @@ def main() -> None:
     seconds = time.monotonic() - started_s
     after = held()
     print(f"level {arguments.level}: {arguments.executions} executions in {seconds:.0f} s")
-    print("\n| kind: outcome | executions | p50 s | longest s |\n|---|---|---|---|")
-    for name, took_s in sorted(answers.items()):
-        print(f"| {name} | {len(took_s)} | {np.median(took_s):.3f} | {max(took_s):.3f} |")
+    print_answers(answers)
     times = {"before": before, "at a tenth": at_ten_percent, "at the end": at_end, "closed": after}
-    print()
     for when, seen in times.items():
         print(f"{when:<11}{seen}")
     for case, result in wrong[:10]:
@@ -227,6 +224,13 @@ def main() -> None:
     ok = not wrong and is_clean(before, at_ten_percent, at_end, after)
     print("every answer right, nothing left, nothing grown" if ok else "NOT as it should be")
     sys.exit(0 if ok else 1)
+
+
+def print_answers(answers: dict[str, list[float]]) -> None:
+    print("\n| kind: outcome | executions | p50 s | longest s |\n|---|---|---|---|")
+    for name, took_s in sorted(answers.items()):
+        print(f"| {name} | {len(took_s)} | {np.median(took_s):.3f} | {max(took_s):.3f} |")
+    print()
 
 
 def is_clean(before: Held, at_ten_percent: Held, at_end: Held, after: Held) -> bool:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _WANTED = ("memory", "pids")
+# A share of the processors of its own, or else every process group of code has one and many take
+# all. In version 2 it comes with the group.
+_WANTED_ALONE = (*_WANTED, "cpu")
 _PREFIX = "reachgym-"
 _REMOVAL_S = 2.0
 
@@ -72,7 +75,7 @@ def create(name: str, memory_bytes: int, processes: int) -> Group:
     }
     made: dict[str, Path] = {}
     for controllers, parents in _hierarchies():
-        missing = tuple(c for c in controllers if c in _WANTED and c not in made)
+        missing = tuple(c for c in controllers if c in _WANTED_ALONE and c not in made)
         folder = _first_writable(parents, name, missing) if missing else None
         if folder is not None and _limit(folder, limits, missing):
             made |= dict.fromkeys(missing, folder)

@@ -1,7 +1,9 @@
 """The program inside the jail: a warm interpreter that keeps one prepared child to run code in.
 
 Namespaces take longer to make and to end than most code takes to run. So the next execution's
-are made while this one runs, and the last one's end after its answer is given.
+are made ahead: while this one runs, where requests come without a pause or the code takes its time,
+and else when it is answered, for both would want the processors at once. The last one's end after
+its answer is given.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from reachgym.envs.sandbox import execution, kernel, session_server, wire
 
 # Reapers whose namespaces may still be ending when the next execution starts.
 MOST_DYING = 4
+_PAUSE_MS = 2
+_SHORT_MS = 5
 
 _PRELOADED = """
     argparse ast base64 bisect bz2 calendar cmath collections contextlib copy csv dataclasses
@@ -82,6 +86,7 @@ def _serve(control: socket.socket, setup: execution.Setup) -> None:
     standby = _prepare(setup)
     dying: deque[int] = deque()
     while True:
+        pressed = _readable(control.fileno(), _PAUSE_MS)
         kind, _, fds = wire.receive(control)
         if kind == wire.OPEN:
             standby.close()
@@ -99,7 +104,8 @@ def _serve(control: socket.socket, setup: execution.Setup) -> None:
             wire.send(standby.channel, wire.RUN, fds=tuple(fds))
         for fd in fds:
             os.close(fd)
-        following = _prepare(setup)
+        early = pressed or not _readable(standby.status, _SHORT_MS)
+        following = _prepare(setup) if early else None
         report = _await_report(control, standby)
         wire.send(control, report[:1] or wire.KILLED, report[1:])
         standby.close()
@@ -107,7 +113,7 @@ def _serve(control: socket.socket, setup: execution.Setup) -> None:
         if len(dying) > MOST_DYING:
             _readable(dying[0], timeout_ms=None)
             os.close(dying.popleft())
-        standby = following
+        standby = following or _prepare(setup)
 
 
 def _host_session(

@@ -76,6 +76,14 @@ class Watch:
         self._pace(self.file_bytes - size_bytes, time.monotonic() - started_s)
         return over
 
+    def files_are_too_many(self) -> bool:
+        """Look at the folder at the end, for what was written after the last look."""
+        try:
+            size_bytes, number = folder.usage(self.work, self.files)
+        except OSError:
+            return True
+        return size_bytes > self.file_bytes or number > self.files
+
     def _processes_hold_too_much(self, size_bytes: int, number: int) -> bool:
         # Among many that run, this process gets little time: the quickest look comes first.
         pids = descendants(os.getpid(), most=self.threads)

@@ -148,13 +148,15 @@ def _execute(zygote: _Zygote, fds: list[int]) -> bytes:
     descent.kill()
     exit_code = descent.bury(child)
     descent.end()
+    killed |= zygote.watch.files_are_too_many()
     folder.empty(zygote.setup.work)
     words = os.read(report, execution.REPORT_BYTES)
     os.close(report)
     channel.close()
-    if killed:
-        return wire.KILLED
-    return words or wire.FINISHED + struct.pack("<i", exit_code)
+    if words or killed:
+        # Words came before any code ran.
+        return words or wire.KILLED
+    return wire.FINISHED + struct.pack("<i", exit_code)
 
 
 def _host_session(zygote: _Zygote, supervisor: socket.socket) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +88,23 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What an agent needs to take the next turn of one conversation.
+
+    Attributes:
+        conversation: What was said and done so far.
+        tools: What may be called.
+        limits: What the turn may still spend.
+        seed: Everything random in the turn follows from it.
+    """
+
+    conversation: Conversation
+    tools: Sequence[ToolSpec]
+    limits: Limits
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
 class TokenSequence:
     """A whole episode in tokens.
 
@@ -111,6 +128,53 @@ class Agent(Protocol):
         seeds: Sequence[int],
     ) -> list[Completion]:
         """One completion per conversation; equal seeds and histories give equal completions."""
+        ...
+
+
+class Engine(Protocol):
+    """Takes turns of many conversations that come and go one by one.
+
+    It is called from one thread. A ticket stands for one conversation, the same at every turn of
+    it, so that what was computed for one turn may serve the next.
+    """
+
+    @property
+    def idle(self) -> bool:
+        """Whether `step` can do nothing until something is submitted or `wake` was called."""
+        ...
+
+    def submit(self, ticket: int, request: Request) -> None:
+        """Ask for the next turn of a conversation; one turn of it at a time."""
+        ...
+
+    def step(self) -> list[tuple[int, Completion | Exception]]:
+        """Go one step further without waiting for anything but a computation of its own.
+
+        Returns:
+            The turns that are done now, by ticket; an exception fails that conversation alone.
+        """
+        ...
+
+    def forget(self, ticket: int) -> None:
+        """Drop what is kept for a conversation; a turn of it not returned yet never will be."""
+        ...
+
+    def close(self) -> None:
+        """Forget every conversation and end what the engine runs; calling it again does nothing."""
+        ...
+
+
+@runtime_checkable
+class Continuous(Protocol):
+    """An agent that can start on a turn while it is busy with others."""
+
+    def engine(self, wake: Callable[[], None]) -> Engine:
+        """A new engine.
+
+        Args:
+            wake: Called from any thread when an engine that was idle no longer is; engines that
+                compute in `step` alone never call it.
+        """
         ...
 
 

@@ -13,12 +13,13 @@ from reachgym.agents.protocol import (
     Exchange,
     FinishReason,
     Limits,
+    Request,
 )
 from reachgym.envs.errors import EpisodeError
 from reachgym.envs.registration import EnvRef
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.tool_env import ToolEnv
-from reachgym.envs.types import Budget, Message, StopReason, Task, ToolSpec, Verdict
+from reachgym.envs.types import Budget, Message, StopReason, Task, Verdict
 from reachgym.rollout.trajectory import (
     AttemptKey,
     Failure,
@@ -51,16 +52,6 @@ class Attempt:
     def key(self) -> AttemptKey:
         """The attempt's identity in a store."""
         return AttemptKey(self.task.hash, self.seed, self.policy)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What an agent needs to take an episode's next turn."""
-
-    conversation: Conversation
-    tools: Sequence[ToolSpec]
-    limits: Limits
-    seed: int
 
 
 class Episode:

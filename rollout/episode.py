@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from reachgym.agents.batch_engine import complete
 from reachgym.agents.protocol import (
     Agent,
     Completion,
@@ -216,32 +217,6 @@ def run_episode(agent: Agent, env: ToolEnv, attempt: Attempt) -> Trajectory:
             else:
                 episode.advance(completion)
     return episode.trajectory()
-
-
-def complete(agent: Agent, requests: Sequence[Request]) -> list[Completion | Exception]:
-    """One turn of every request, in one batch if the agent can take it.
-
-    When the batch fails its halves are tried, down to single requests, so that one conversation
-    that an agent cannot take is one failure and not everyone's.
-    """
-    try:
-        completions = agent.act(
-            [request.conversation for request in requests],
-            [request.tools for request in requests],
-            [request.limits for request in requests],
-            [request.seed for request in requests],
-        )
-        if len(completions) != len(requests):
-            raise EpisodeError(
-                f"the agent gave {len(completions)} completions for {len(requests)} conversations; "
-                "act() owes one for each"
-            )
-        return list(completions)
-    except Exception as error:
-        if len(requests) == 1:
-            return [error]
-    middle = len(requests) // 2
-    return complete(agent, requests[:middle]) + complete(agent, requests[middle:])
 
 
 def usage_of(turns: Sequence[Turn]) -> Usage:

@@ -12,10 +12,11 @@ from reachgym.agents.protocol import Completion, Request
 
 
 class SteppingAgent(SeededAgent):
-    """Takes 1 to 7 steps for a turn, whatever else it is at; counts what runs in every step."""
+    """Takes 1 to 7 steps for a turn, some turns at a time; counts what runs in every step."""
 
-    def __init__(self, tool_name: str = "echo", step_s: float = 0.0) -> None:
+    def __init__(self, tool_name: str = "echo", step_s: float = 0.0, most: int = 99) -> None:
         super().__init__(tool_name)
+        self.most = most
         self.step_s = step_s
         self.rows: list[int] = []
         self.forgotten: list[int] = []
@@ -42,10 +43,11 @@ class SteppingEngine:
         self._left[ticket] = [1 + request.seed % 7, request]
 
     def step(self) -> list[tuple[int, Completion | Exception]]:
-        self._agent.rows.append(len(self._left))
+        running = list(self._left.items())[: self._agent.most]
+        self._agent.rows.append(len(running))
         time.sleep(self._agent.step_s)
         done = []
-        for ticket, turn in list(self._left.items()):
+        for ticket, turn in running:
             turn[0] -= 1
             if turn[0] == 0:
                 del self._left[ticket]

@@ -38,7 +38,11 @@ _ON_LINUX: Mapping[Level, str] = {
         " landlock in the list that the boot parameter lsm= gives."
     ),
 }
-_ELSEWHERE = (
+_ON_WINDOWS = (
+    "Use reachgym inside WSL 2 (`wsl --install`), which is Linux; Windows itself lacks what every"
+    " level's programs need."
+)
+_ON_MACOS = (
     "Install Docker Desktop, pull an image with Python (`docker pull python:3.12-slim`), and"
     " configure `sandbox: {levels: [docker], image: python:3.12-slim}`."
 )
@@ -85,4 +89,6 @@ def _table(probes: list[Probe]) -> Table:
 def _remedy(level: Level) -> str:
     if sys.platform == "linux":
         return _ON_LINUX[level]
-    return _ELSEWHERE if level is Level.DOCKER else "Linux only; use level docker."
+    if sys.platform == "win32":
+        return _ON_WINDOWS
+    return _ON_MACOS if level is Level.DOCKER else "Linux only; use level docker."

@@ -204,3 +204,9 @@ def flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not stream.closed:
             stream.flush()
+
+
+def at_most(number: int, value: int) -> int:
+    """`value`, or the hard limit this process itself is under: it cannot be raised."""
+    _, hard = resource.getrlimit(number)
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)

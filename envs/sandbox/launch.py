@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reachgym.envs.errors import SandboxError
-from reachgym.envs.sandbox import cgroup, guard, wire, zygote
+from reachgym.envs.sandbox import cgroup, guard, sizes, wire, zygote
+from reachgym.envs.sandbox.execution import at_most
 from reachgym.envs.sandbox.protocol import SandboxLimits
 from reachgym.envs.sandbox.seccomp_filter import compile_filter
 
@@ -31,17 +32,10 @@ importlib.import_module("reachgym.envs.sandbox." + program).main()
 """
 _START_S = 60.0
 _END_S = 10.0
-# What an idle interpreter maps, and what a zygote and its reaper hold.
-_INTERPRETER_ADDRESS_BYTES = 128 * 2**20
-_ZYGOTE_BYTES = 48 * 2**20
 # The zygote, a reaper, the reaper and the child that wait for the next execution, the dying.
 _ZYGOTE_PROCESSES = 4 + zygote.MOST_DYING + 1
 # So that an execution runs into its own limit before it keeps the zygote from forking.
 _SPARE_PROCESSES = 16
-_DESCRIPTORS = 256
-INODES = 4096
-_SHARED_MEMORY_BYTES = 16 * 2**20
-_SHARED_MEMORY_INODES = 256
 _SERIAL = itertools.count()
 
 
@@ -145,7 +139,7 @@ def _spawn_guard(
     orders = guard.Orders(
         name=cgroup.name_for(os.getpid(), next(_SERIAL)),
         bootstrap=BOOTSTRAP,
-        memory_bytes=limits.memory_bytes + _ZYGOTE_BYTES,
+        memory_bytes=limits.memory_bytes + sizes.SERVER_BYTES,
         processes=limits.processes + _ZYGOTE_PROCESSES + _SPARE_PROCESSES,
         control_fd=control.fileno(),
         owner_fd=owner,
@@ -190,8 +184,8 @@ def _end_guard(process: subprocess.Popen[bytes]) -> tuple[int, str]:
 
 def _setup(limits: SandboxLimits) -> bytes:
     """What every execution of the zygote shares: a JSON line, then the filter."""
-    files = f"size={limits.file_bytes},nr_inodes={INODES},mode=700"
-    shared = f"size={_SHARED_MEMORY_BYTES},nr_inodes={_SHARED_MEMORY_INODES},mode=700"
+    files = f"size={limits.file_bytes},nr_inodes={sizes.INODES},mode=700"
+    shared = f"size={sizes.SHARED_MEMORY_BYTES},nr_inodes={sizes.SHARED_MEMORY_INODES},mode=700"
     setup = {"rlimits": rlimits(limits), "mounts": [["/tmp", files], ["/dev/shm", shared]]}
     return json.dumps(setup).encode() + b"\n" + compile_filter()
 
@@ -199,18 +193,12 @@ def _setup(limits: SandboxLimits) -> bytes:
 def rlimits(limits: SandboxLimits) -> list[tuple[int, int]]:
     """Number and value of each resource limit of an execution."""
     wanted = {
-        resource.RLIMIT_AS: limits.memory_bytes + _INTERPRETER_ADDRESS_BYTES,
+        resource.RLIMIT_AS: limits.memory_bytes + sizes.INTERPRETER_ADDRESS_BYTES,
         resource.RLIMIT_NPROC: limits.processes + _ZYGOTE_PROCESSES,
         resource.RLIMIT_FSIZE: limits.file_bytes,
         resource.RLIMIT_CPU: math.ceil(limits.wall_s * (os.cpu_count() or 1)) + 1,
-        resource.RLIMIT_NOFILE: _DESCRIPTORS,
+        resource.RLIMIT_NOFILE: sizes.DESCRIPTORS,
         # A host's program that takes cores from a pipe is spared at 1, and not at 0.
         resource.RLIMIT_CORE: 1,
     }
-    return [(number, _at_most(number, value)) for number, value in wanted.items()]
-
-
-def _at_most(number: int, value: int) -> int:
-    """`value`, or the hard limit this process itself is under: it cannot be raised."""
-    _, hard = resource.getrlimit(number)
-    return value if hard == resource.RLIM_INFINITY else min(value, hard)
+    return [(number, at_most(number, value)) for number, value in wanted.items()]

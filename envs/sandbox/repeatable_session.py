@@ -5,10 +5,12 @@ from __future__ import annotations
 import marshal
 import signal
 import struct
+import threading
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Self
+from typing import NoReturn, Self
 
 from reachgym.envs.errors import InputError, SandboxError
 from reachgym.envs.sandbox import wire
@@ -16,11 +18,23 @@ from reachgym.envs.sandbox.collect import Collected
 from reachgym.envs.sandbox.files import checked_files
 from reachgym.envs.sandbox.protocol import ExecResult, Outcome, SandboxLimits
 
-LOST = "out of memory: the session's names and files are gone"
+_LOST = "out of memory: the session's names and files are gone"
 
 
 class OutOfMemoryError(InputError):
     """The session's code took more memory than the session may have, and ended it."""
+
+
+class SessionEndedError(Exception):
+    """A session's processes are gone; its text is what they said last.
+
+    Attributes:
+        out_of_memory: Whether the kernel ended them for memory.
+    """
+
+    def __init__(self, words: str, *, out_of_memory: bool) -> None:
+        super().__init__(words or "killed")
+        self.out_of_memory = out_of_memory
 
 
 class RepeatableSession(ABC):
@@ -32,11 +46,15 @@ class RepeatableSession(ABC):
 
     Args:
         limits: What one call may use; memory, processes and files count for the whole session.
+
+    Raises:
+        SandboxError: The level gives no session; the text says what is missing.
     """
 
     def __init__(self, limits: SandboxLimits) -> None:
         self._limits = limits
-        self._forget()
+        self._lock = threading.Lock()
+        self._open()
 
     def run(self, code: str) -> ExecResult:
         """Run a cell; see `Session`."""
@@ -77,9 +95,9 @@ class RepeatableSession(ABC):
             raise
         return copy
 
-    @abstractmethod
     def close(self) -> None:
         """End every process and remove the files; again does nothing."""
+        self._finalizer()
 
     def __enter__(self) -> Self:
         return self
@@ -92,6 +110,30 @@ class RepeatableSession(ABC):
         """Another session of this kind."""
 
     @abstractmethod
+    def _start(self) -> weakref.finalize[..., Self]:
+        """Start its processes; returns what ends them."""
+
+    @abstractmethod
+    def _opening(self) -> tuple[bytes, bytes]:
+        """What the started processes say: the kind of their first frame, and its words."""
+
+    @abstractmethod
+    def _exchange(self, kind: bytes, payload: bytes, stdout_bytes: int | None) -> Collected:
+        """Make one call and follow it to its end.
+
+        Raises:
+            SessionEndedError: The processes are gone.
+        """
+
+    def _open(self) -> None:
+        self._calls: list[tuple[bytes, bytes]] = []
+        self._repeatable = True
+        self._finalizer = self._start()
+        reply, words = self._opening()
+        if reply != wire.READY:
+            self.close()
+            raise SandboxError(f"a session could not be opened: {words.decode(errors='replace')}")
+
     def _collect(self, kind: bytes, payload: bytes, stdout_bytes: int | None = None) -> Collected:
         """Make one call.
 
@@ -99,11 +141,32 @@ class RepeatableSession(ABC):
             OutOfMemoryError: It ended the session, which is empty now.
             SandboxError: The session ended otherwise, or is closed.
         """
+        with self._lock:
+            if not self._finalizer.alive:
+                raise SandboxError("expected an open session, got a closed one: open a new one")
+            try:
+                collected = self._exchange(kind, payload, stdout_bytes)
+            except SessionEndedError as ended:
+                self._lose(ended)
+            except BaseException:
+                # Interrupted half-way: its reply must not be taken for the next one's.
+                self.close()
+                raise
+            if collected.reply != wire.FINISHED:
+                self.close()
+                words = collected.payload.decode(errors="replace")
+                raise SandboxError(f"the session broke: {words}")
+            return collected
 
-    def _forget(self) -> None:
-        """Nothing was asked of it yet."""
-        self._calls: list[tuple[bytes, bytes]] = []
-        self._repeatable = True
+    def _lose(self, ended: SessionEndedError) -> NoReturn:
+        self.close()
+        if ended.out_of_memory:
+            self._open()
+            raise OutOfMemoryError(_LOST) from ended
+        raise SandboxError(
+            f"expected the session to answer, but it ended ({ended}), and its files with it;"
+            " open a new one"
+        ) from ended
 
     def _call(self, kind: bytes, payload: bytes) -> ExecResult:
         started_s = time.monotonic()

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import weakref
 from abc import abstractmethod
-from functools import partial
 from typing import Self
 
 from reachgym.envs.errors import SandboxError
 from reachgym.envs.sandbox import guard, launch, wire
 from reachgym.envs.sandbox.collect import INTERRUPT, KILL, Collected, collect
-from reachgym.envs.sandbox.protocol import ExecResult, SandboxLimits
-from reachgym.envs.sandbox.repeatable_session import LOST, OutOfMemoryError, RepeatableSession
+from reachgym.envs.sandbox.protocol import ExecResult
+from reachgym.envs.sandbox.repeatable_session import RepeatableSession, SessionEndedError
 from reachgym.envs.sandbox.shell_programs import shell_files
 
 _OPENING_S = 10.0
@@ -30,11 +28,6 @@ class ZygoteSession(RepeatableSession):
         SandboxError: This machine cannot give the isolation; the text names what is missing.
     """
 
-    def __init__(self, limits: SandboxLimits) -> None:
-        super().__init__(limits)
-        self._lock = threading.Lock()
-        self._open()
-
     @property
     def alive(self) -> bool:
         """Whether its processes are there; see `Session`."""
@@ -46,10 +39,6 @@ class ZygoteSession(RepeatableSession):
             raise SandboxError("expected a shell and `ldd` on this machine, for shells in sessions")
         return super().shell(command)
 
-    def close(self) -> None:
-        """End every process and remove the files; again does nothing."""
-        self._finalizer()
-
     @abstractmethod
     def _launch(self) -> launch.Slot:
         """Start its processes."""
@@ -57,55 +46,35 @@ class ZygoteSession(RepeatableSession):
     def _fresh(self) -> Self:
         return type(self)(self._limits)
 
-    def _open(self) -> None:
-        self._forget()
-        slot = self._launch()
-        near, far = socket.socketpair()
-        self._finalizer = weakref.finalize(self, _end, slot, near, os.getpid())
-        self._slot, self._server = slot, near
-        near.settimeout(_OPENING_S)
-        with far:
-            wire.send(slot.control, wire.OPEN, fds=(far.fileno(),))
-        try:
-            reply, words, _ = wire.receive(near)
-        except (wire.ClosedError, OSError) as error:
-            reply, words = wire.BROKEN, str(error).encode()
-        if reply != wire.READY:
-            self.close()
-            raise SandboxError(f"a session could not be opened: {words.decode(errors='replace')}")
+    def _start(self) -> weakref.finalize[..., Self]:
+        self._slot = self._launch()
+        self._server, self._far = socket.socketpair()
+        return weakref.finalize(self, _end, self._slot, self._server, os.getpid())
 
-    def _collect(self, kind: bytes, payload: bytes, stdout_bytes: int | None = None) -> Collected:
-        with self._lock:
-            if not self._finalizer.alive:
-                raise SandboxError("expected an open session, got a closed one: open a new one")
-            hand_over = partial(wire.send, self._server, kind, payload)
-            try:
-                collected = collect(
-                    self._slot,
-                    self._server,
-                    lambda outputs: hand_over(tuple(outputs)),
-                    self._limits,
-                    (INTERRUPT, KILL),
-                    stdout_bytes=stdout_bytes,
-                )
-            except (wire.ClosedError, OSError) as error:
-                status, words = self._finalizer() or (0, "")
-                if status == guard.OUT_OF_MEMORY:
-                    self._open()
-                    raise OutOfMemoryError(LOST) from error
-                raise SandboxError(
-                    f"expected the session to answer, but it died ({words or 'killed'}), and its"
-                    " files with it; open a new one"
-                ) from error
-            except BaseException:
-                # Interrupted half-way: its reply must not be taken for the next one's.
-                self.close()
-                raise
-            if collected.reply != wire.FINISHED:
-                self.close()
-                words = collected.payload.decode(errors="replace")
-                raise SandboxError(f"the session broke: {words}")
-            return collected
+    def _opening(self) -> tuple[bytes, bytes]:
+        self._server.settimeout(_OPENING_S)
+        with self._far:
+            wire.send(self._slot.control, wire.OPEN, fds=(self._far.fileno(),))
+        try:
+            reply, words, _ = wire.receive(self._server)
+        except (wire.ClosedError, OSError) as error:
+            return wire.BROKEN, str(error).encode()
+        return reply, words
+
+    def _exchange(self, kind: bytes, payload: bytes, stdout_bytes: int | None) -> Collected:
+        try:
+            return collect(
+                self._slot,
+                self._server,
+                lambda outputs: wire.send(self._server, kind, payload, tuple(outputs)),
+                self._limits,
+                (INTERRUPT, KILL),
+                stdout_bytes=stdout_bytes,
+            )
+        except (wire.ClosedError, OSError) as error:
+            status, words = self._finalizer() or (0, "")
+            out_of_memory = status == guard.OUT_OF_MEMORY
+            raise SessionEndedError(words, out_of_memory=out_of_memory) from error
 
 
 def _end(slot: launch.Slot, server: socket.socket, owner_pid: int) -> tuple[int, str]:

@@ -44,12 +44,6 @@ def attempt(statement: str) -> str:
     )
 
 
-def outcome_of(sandbox: Sandbox, statement: str) -> str:
-    result = sandbox.exec(attempt(statement))
-    assert (result.outcome, result.exit_code) == (Outcome.EXITED, 0), result
-    return result.stdout
-
-
 def is_kept_from(sandbox: Sandbox, statement: str) -> bool:
     """Whether the code is refused, or killed where files are watched and not refused."""
     result = sandbox.exec(attempt(statement))

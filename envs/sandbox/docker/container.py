@@ -16,7 +16,7 @@ from typing import Any, Literal
 from docker.types import LogConfig, Ulimit
 
 from reachgym.envs.errors import SandboxError
-from reachgym.envs.sandbox import wire
+from reachgym.envs.sandbox import sizes, wire
 from reachgym.envs.sandbox.docker import frames, program
 from reachgym.envs.sandbox.docker.engine import Engine, engine_errors
 from reachgym.envs.sandbox.docker.owner import owner_labels, remove
@@ -38,15 +38,10 @@ _LAST_WORDS_BYTES = 4096
 _STREAM_HEADER = struct.Struct(">BxxxI")
 _ERRORS = 2
 _CAPABILITIES = ["KILL", "SETGID", "SETPCAP", "SETUID"]
-# What the server holds, what gVisor's kernel holds, and what an interpreter maps without use.
-_SERVER_BYTES = 48 * 2**20
+# What gVisor's kernel holds.
 _SENTRY_BYTES = 32 * 2**20
-_INTERPRETER_ADDRESS_BYTES = 128 * 2**20
 # The server, the runtime while it starts, and what counts late.
 _SERVER_PROCESSES = 8
-_SHARED_MEMORY = "size=16m,nr_inodes=256,mode=1777,exec"
-_INODES = 4096
-_DESCRIPTORS = 256
 # Linux' own numbers, whatever system this runs on.
 _RLIMIT_CPU, _RLIMIT_FSIZE, _RLIMIT_CORE, _RLIMIT_NPROC, _RLIMIT_NOFILE, _RLIMIT_AS = (
     0,
@@ -232,7 +227,7 @@ def _create(engine: Engine, image: str, limits: SandboxLimits, runtime: Runtime)
 
 def _host_config(engine: Engine, limits: SandboxLimits, runtime: Runtime) -> dict[str, Any]:
     processes = limits.processes + _SERVER_PROCESSES
-    memory_bytes = limits.memory_bytes + _SERVER_BYTES
+    memory_bytes = limits.memory_bytes + sizes.SERVER_BYTES
     if runtime == "runsc":
         memory_bytes += _SENTRY_BYTES
     config: dict[str, Any] = engine.api.create_host_config(
@@ -251,13 +246,17 @@ def _host_config(engine: Engine, limits: SandboxLimits, runtime: Runtime) -> dic
         log_config=LogConfig(type="none"),
         oom_score_adj=500,
         tmpfs={
-            "/tmp": f"size={limits.file_bytes},nr_inodes={_INODES},mode=1777,exec",
-            "/dev/shm": _SHARED_MEMORY,
+            "/tmp": _folder(limits.file_bytes, sizes.INODES),
+            "/dev/shm": _folder(sizes.SHARED_MEMORY_BYTES, sizes.SHARED_MEMORY_INODES),
         },
         # A host's program that takes cores from a pipe is spared at 1, and not at 0.
         ulimits=[Ulimit(name="core", soft=1, hard=1)],
     )
     return config
+
+
+def _folder(most_bytes: int, inodes: int) -> str:
+    return f"size={most_bytes},nr_inodes={inodes},mode=1777,exec"
 
 
 def _refuse_volumes(engine: Engine, container_id: str, image: str) -> None:
@@ -292,10 +291,10 @@ def _attach(engine: Engine, container_id: str) -> socket.socket:
 def _orders(engine: Engine, limits: SandboxLimits, runtime: Runtime) -> bytes:
     """What the server is to know: resource limits as a JSON line, then the system call filter."""
     rlimits = [
-        (_RLIMIT_AS, limits.memory_bytes + _INTERPRETER_ADDRESS_BYTES),
+        (_RLIMIT_AS, limits.memory_bytes + sizes.INTERPRETER_ADDRESS_BYTES),
         (_RLIMIT_FSIZE, limits.file_bytes),
         (_RLIMIT_CPU, math.ceil(limits.wall_s * (os.cpu_count() or 1)) + 1),
-        (_RLIMIT_NOFILE, _DESCRIPTORS),
+        (_RLIMIT_NOFILE, sizes.DESCRIPTORS),
         (_RLIMIT_CORE, 1),
     ]
     if runtime == "runsc":

@@ -122,8 +122,10 @@ class DockerSandbox:
         self.close()
 
     def _died(self, container: Container, error: EndedError, seconds: float) -> ExecResult:
+        # Asked before it is removed, which may look like an end that somebody wanted.
+        out_of_memory = container.ran_out_of_memory()
         self._warm.drop()
-        if not container.ran_out_of_memory():
+        if not out_of_memory:
             raise SandboxError(
                 f"expected the container to answer, but it ended ({str(error) or 'killed'});"
                 " the next call uses a new one"

@@ -12,7 +12,6 @@ import contextlib
 import gc
 import json
 import os
-import resource
 import signal
 import socket
 import struct
@@ -67,7 +66,7 @@ def main(orders: bytes) -> NoReturn:
     """Serve the supervisor on standard input and output."""
     _give_up_powers()
     header, _, program = orders.partition(b"\n")
-    rlimits = [(number, _at_most(number, value)) for number, value in json.loads(header)]
+    rlimits = [(number, execution.at_most(number, value)) for number, value in json.loads(header)]
     setup = ContainerSetup(rlimits, [], program)
     zygote.preload()
     gc.collect()
@@ -93,11 +92,6 @@ def _give_up_powers() -> None:
     os.setresuid(_SERVER_ID, _SERVER_ID, _SERVER_ID)
     kernel.hold_capabilities(_CAP_KILL, _CAP_SETGID, _CAP_SETUID)
     kernel.set_readable(False)
-
-
-def _at_most(number: int, value: int) -> int:
-    _, hard = resource.getrlimit(number)
-    return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
 class _Server:

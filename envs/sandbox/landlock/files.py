@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from reachgym.envs.errors import InputError
 from reachgym.envs.sandbox.files import checked_files
-from reachgym.envs.sandbox.launch import INODES
+from reachgym.envs.sandbox.sizes import INODES
 
 _BLOCK_BYTES = 4096
 

@@ -15,8 +15,9 @@ from reachgym.envs.errors import SandboxError
 from reachgym.envs.sandbox.landlock import folder, ruleset
 from reachgym.envs.sandbox.landlock.filter import compile_filters
 from reachgym.envs.sandbox.landlock.user_threads import UNBURIED
-from reachgym.envs.sandbox.launch import INODES, BrokenStartError, Slot, open_guard, rlimits
+from reachgym.envs.sandbox.launch import BrokenStartError, Slot, open_guard, rlimits
 from reachgym.envs.sandbox.protocol import SandboxLimits
+from reachgym.envs.sandbox.sizes import INODES
 
 _GUARD = "landlock.guard"
 _WHY = {

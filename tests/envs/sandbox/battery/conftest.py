@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import itertools
 import os
 import subprocess
@@ -17,15 +16,9 @@ from pathlib import Path
 import pytest
 
 from reachgym.envs.errors import SandboxError
+from reachgym.envs.sandbox.levels import Level, open_level
 from reachgym.envs.sandbox.protocol import ExecResult, Sandbox, SandboxLimits, Session
 
-# Module below the sandbox package, class, and what it takes besides limits.
-LEVELS: dict[str, tuple[str, str, dict[str, str]]] = {
-    "namespaces": ("namespaces", "NamespacesSandbox", {}),
-    "landlock": ("landlock.sandbox", "LandlockSandbox", {}),
-    "docker": ("docker.sandbox", "DockerSandbox", {"runtime": "runc"}),
-    "docker-gvisor": ("docker.sandbox", "DockerSandbox", {"runtime": "runsc"}),
-}
 LIMITS = SandboxLimits(
     wall_s=1.5, memory_bytes=96 * 2**20, output_bytes=2**16, processes=24, file_bytes=4 * 2**20
 )
@@ -113,15 +106,12 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def make(level: str, limits: SandboxLimits) -> Sandbox:
+def make(level: Level, limits: SandboxLimits) -> Sandbox:
     """A sandbox of the level; skips where there is none."""
-    module, name, options = LEVELS[level]
     try:
-        loaded = importlib.import_module(f"reachgym.envs.sandbox.{module}")
-        sandbox: Sandbox = getattr(loaded, name)(limits, **options)
-    except (SandboxError, ModuleNotFoundError) as error:
+        return open_level(level, limits)
+    except SandboxError as error:
         pytest.skip(f"this machine gives no sandbox of level {level}: {error}")
-    return sandbox
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -129,22 +119,15 @@ def _namespaces() -> None:
     """The folder above is about one level; here each says for itself whether it is given."""
 
 
-@pytest.fixture(scope="session", params=LEVELS)
-def level(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
+@pytest.fixture(scope="session", params=Level)
+def level(request: pytest.FixtureRequest) -> Level:
     # Tests are ordered by this, so that each level is tried once.
-    make(name, LIMITS).close()
-    return name
+    make(request.param, LIMITS).close()
+    return request.param
 
 
 @pytest.fixture(scope="session")
-def level_class(level: str) -> tuple[str, str, dict[str, str]]:
-    """Module, class, and what it takes besides limits."""
-    return LEVELS[level]
-
-
-@pytest.fixture(scope="session")
-def open_sandbox(level: str) -> Callable[[SandboxLimits], Sandbox]:
+def open_sandbox(level: Level) -> Callable[[SandboxLimits], Sandbox]:
     return functools.partial(make, level)
 
 
@@ -260,22 +243,19 @@ def bystanders(host: Host) -> list[int]:
 
 @pytest.fixture
 def session(sandbox: Sandbox) -> Iterator[Session]:
-    """A session of the sandbox, where the level has sessions."""
-    if not hasattr(type(sandbox), "open_session"):
-        pytest.skip(f"level {sandbox.level} has no sessions")
     with sandbox.open_session() as opened:
         yield opened
 
 
 @pytest.fixture
 def start_owner(
-    level: str, limits: SandboxLimits, tmp_path: Path
+    level: Level, limits: SandboxLimits, tmp_path: Path
 ) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts a process that runs code in a sandbox of its own and prints the output."""
     started = []
 
     def start(code: str, stdin: int = subprocess.DEVNULL, before: str = "") -> object:
-        script = f"{before}\n{OWNER}\nrun(*{LEVELS[level]}, {asdict(limits)}, {code!r})"
+        script = f"{before}\n{OWNER}\nrun({str(level)!r}, {asdict(limits)}, {code!r})"
         owner = subprocess.Popen(
             [sys.executable, "-c", script],
             stdin=stdin,

@@ -141,7 +141,7 @@ def test_inode_fill(attack: Attack, level: str, make: str) -> None:
     )
     result = attack(code)
     if level == "docker-gvisor":
-        # It does not bound their number, and is slow at making them.
+        # It does not bound their number, and is slow at making them; only the aftermath counts.
         return
     # What counts files from outside ends the code, and does not refuse.
     assert level == "landlock" or result.outcome is Outcome.EXITED, result

@@ -1,19 +1,18 @@
 """A process, outside the sandbox, whose pool has hung executions and open and spare sessions."""
 
-import importlib
 import signal
 import threading
 import time
 
+from reachgym.envs.sandbox.levels import Level, open_level
 from reachgym.envs.sandbox.pool import SandboxPool
 from reachgym.envs.sandbox.protocol import SandboxLimits
 
 
-def own(module, name, options, limits, code):
+def own(level, limits, code):
     # It is ignored where the tests run in the background of a shell, and that is inherited.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    made_of = getattr(importlib.import_module(f"reachgym.envs.sandbox.{module}"), name)
-    pool = SandboxPool(lambda: made_of(SandboxLimits(**limits), **options), size=2)
+    pool = SandboxPool(lambda: open_level(Level(level), SandboxLimits(**limits)), size=2)
     sessions = [pool.open_session() for _ in range(2)]
     sessions[0].shell("sleep 1000 & true")
     for _ in range(2):

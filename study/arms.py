@@ -49,7 +49,10 @@ def train_on_policy(
             metrics, seconds = lane.update(list(_samples(arm, trajectories, rng)))
             ledger.count_update(metrics, seconds)
             lane.publish()
-            advance((step + 1) / arm.steps, _note(trajectories))
+            rates = _rates(trajectories)
+            note = "  ".join(f"{family} {rate:.2f}" for family, rate in rates.items())
+            numbers = {f"success/{family}": rate for family, rate in rates.items()}
+            advance((step + 1) / arm.steps, note, {**metrics, **numbers})
         lane.save(stage / "checkpoint")
         return {**ledger.record(), "wall_s": time.monotonic() - started}
 
@@ -80,8 +83,9 @@ def _samples(
             yield sample
 
 
-def _note(trajectories: Sequence[Trajectory]) -> str:
+def _rates(trajectories: Sequence[Trajectory]) -> dict[str, float]:
+    """The share of attempts that passed, by family."""
     solved: dict[str, list[bool]] = defaultdict(list)
     for trajectory in trajectories:
         solved[trajectory.family].append(bool(trajectory.verdict.passed))
-    return "  ".join(f"{name} {np.mean(wins):.2f}" for name, wins in sorted(solved.items()))
+    return {name: float(np.mean(wins)) for name, wins in sorted(solved.items())}

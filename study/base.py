@@ -29,7 +29,7 @@ def pretrain_base(
             metrics = lane.pretrain(min(_STEPS_A_CALL, plan.steps - done), plan.batch)
             tokens += metrics["tokens"]
             loss = metrics["loss"]
-            advance((done + _STEPS_A_CALL) / plan.steps, f"loss {loss:.3f}")
+            advance((done + _STEPS_A_CALL) / plan.steps, f"loss {loss:.3f}", {"loss": loss})
         lane.save(stage / "checkpoint")
         return {"updates": plan.steps, "gradient_tokens": int(tokens), "loss": loss}
 

@@ -37,6 +37,10 @@ OverridesOption = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Change one value, e.g. `world.seed=7`."),
 ]
+TrackOption = Annotated[
+    list[str],
+    typer.Option(metavar="TARGET", help="`tensorboard` or `wandb`; may be given twice."),
+]
 
 
 @app.command()
@@ -46,6 +50,7 @@ def study(
         Path | None, typer.Option(help="Folder to write to; default runs/NAME-OF-CONFIG.")
     ] = None,
     overrides: OverridesOption = [],  # noqa: B006 - typer copies its defaults
+    track: TrackOption = [],  # noqa: B006
 ) -> None:
     """Run a study: base, arms, measurement, report. Run again to continue an interrupted one."""
     from reachgym.study.config.loading import load_config
@@ -56,7 +61,7 @@ def study(
     from reachgym.study.run import run_study
     from reachgym.study.summary import print_summary
 
-    results = run_study(settings, target, console)
+    results = run_study(settings, target, console, track)
     print_summary(results, target, console)
 
 

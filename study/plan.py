@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from reachgym.envs.types import JSON
 from reachgym.study.folder import StudyFolder
 from reachgym.study.progress import StudyProgress
+from reachgym.study.tracking import METRICS, Tracking
 
 LaneT = TypeVar("LaneT")
-Advance = Callable[[float, str], None]
 
 # How long jobs have to notice that the study is being stopped. Their cluster ends afterwards, and
 # what they would still ask of it would be told as errors, or start another one.
 _STOPPING_S = 10.0
+
+
+class Advance(Protocol):
+    """How a job says how far it has come."""
+
+    def __call__(
+        self, fraction: float, note: str, numbers: Mapping[str, float] | None = None
+    ) -> None:
+        """Report progress, and end the job when the study is being stopped.
+
+        Args:
+            fraction: How much is done, in [0, 1].
+            note: For whoever looks on.
+            numbers: What was measured at this step, to be kept.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +47,7 @@ class Job(Generic[LaneT]):
         name: Also the stage's folder.
         needs: Jobs that must be finished first.
         cost: Expected cost, in seconds on one core of a laptop; only ratios matter.
-        run: Does it, in its folder, on a lane; returns what to record. `advance(fraction, note)`
-            reports progress, and ends the job when the study is being stopped.
+        run: Does it, in its folder, on a lane; returns what to record.
         continues: Whether it goes on with what an interrupted try left in its folder.
     """
 
@@ -53,10 +70,12 @@ class Executor(Generic[LaneT]):
         jobs: Sequence[Job[LaneT]],
         folder: StudyFolder,
         progress: StudyProgress,
+        tracking: Tracking,
     ) -> None:
         self._waiting = list(jobs)
         self._folder = folder
         self._progress = progress
+        self._tracking = tracking
         self._finished: set[str] = set()
         self._running = 0
         self._error: BaseException | None = None
@@ -112,14 +131,20 @@ class Executor(Generic[LaneT]):
             return None
 
     def _do(self, job: Job[LaneT], lane: LaneT) -> None:
-        def advance(fraction: float, note: str) -> None:
+        started = time.monotonic()
+        stage = self._folder.begin(job.name, afresh=not job.continues)
+        track = self._tracking.open(job.name, stage / METRICS)
+        steps = itertools.count(1)
+
+        def advance(fraction: float, note: str, numbers: Mapping[str, float] | None = None) -> None:
             if self._error is not None:
                 raise Stopped
             self._progress.advance(job.name, fraction, note)
+            if numbers:
+                track.log(next(steps), numbers)
 
-        started = time.monotonic()
-        stage = self._folder.begin(job.name, afresh=not job.continues)
-        result = dict(job.run(lane, stage, advance))
+        with closing(track):
+            result = dict(job.run(lane, stage, advance))
         seconds = time.monotonic() - started
         self._folder.finish(job.name, {**result, "stage_s": seconds})
         self._progress.finish(job.name, f"done in {seconds:.0f} s")

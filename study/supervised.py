@@ -40,7 +40,7 @@ def train_sft(
         for step, batch in enumerate(_batches(shown, arm.batch, arm.steps, rng)):
             metrics, seconds = lane.update(batch)
             ledger.count_update(metrics, seconds)
-            advance((step + 1) / arm.steps, f"loss {metrics['loss']:.3f}")
+            advance((step + 1) / arm.steps, f"loss {metrics['loss']:.3f}", metrics)
         lane.save(stage / "checkpoint")
         return {**ledger.record(), "wall_s": time.monotonic() - started}
 
@@ -64,7 +64,7 @@ def train_yoked(
         for step, batch in enumerate(batches):
             metrics, seconds = lane.update(batch)
             ledger.count_update(metrics, seconds)
-            advance((step + 1) / len(batches), f"loss {metrics['loss']:.3f}")
+            advance((step + 1) / len(batches), f"loss {metrics['loss']:.3f}", metrics)
         lane.save(stage / "checkpoint")
         return {**ledger.record(), "wall_s": time.monotonic() - started}
 

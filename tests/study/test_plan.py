@@ -15,6 +15,7 @@ from reachgym.study.config.loading import load_config
 from reachgym.study.folder import StudyFolder
 from reachgym.study.plan import Executor, Job
 from reachgym.study.progress import StudyProgress
+from reachgym.study.tracking import Tracking
 
 WAIT_S = 20.0
 
@@ -27,7 +28,7 @@ def folder(small_config, tmp_path):
 def execute(jobs, folder, lanes=1, open_lane=lambda: "lane"):
     progress = StudyProgress({job.name: job.cost for job in jobs}, Console(file=io.StringIO()))
     with progress:
-        Executor(jobs, folder, progress).run([open_lane] * lanes)
+        Executor(jobs, folder, progress, Tracking(folder.path)).run([open_lane] * lanes)
 
 
 def note(log, name, needs=()):

@@ -88,6 +88,10 @@ def rollout(
     attempts: Annotated[int, typer.Option(min=1, help="Attempts of each.")] = 1,
     split: Annotated[str, typer.Option(help="train, validation or held_out.")] = "held_out",
     workers: Annotated[int, typer.Option(min=1, help="Ray workers.")] = 1,
+    slots: Annotated[int, typer.Option(min=1, help="Episodes in flight in each.")] = 64,
+    num_gpus: Annotated[
+        float, typer.Option(min=0, help="GPUs of each worker; a fraction shares one.")
+    ] = 0.0,
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster, e.g. `auto`; default: start Ray here.")
     ] = None,
@@ -95,6 +99,7 @@ def rollout(
         list[str],
         typer.Option("--set", metavar="KEY=VALUE", help="An argument of the environment."),
     ] = [],  # noqa: B006 - typer copies its defaults
+    track: TrackOption = [],  # noqa: B006
 ) -> None:
     """Make attempts at an environment's tasks with an agent, and keep the trajectories."""
     from reachgym.study.cli_rollout import RolloutRequest, run_rollout
@@ -107,8 +112,11 @@ def rollout(
         attempts=attempts,
         split=split,
         workers=workers,
+        slots=slots,
+        num_gpus=num_gpus,
         address=address,
         out=out,
+        track=tuple(track),
     )
     run_rollout(request, console)
 

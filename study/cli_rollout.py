@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.compute as pc
 from rich.console import Console
-from rich.progress import Progress
 
 from reachgym.agents.protocol import Agent
 from reachgym.agents.scripted import oracle_agent, random_agent
@@ -18,11 +18,12 @@ from reachgym.envs.seeding import derive_seed
 from reachgym.envs.types import SPLITS, Split
 from reachgym.rollout.episode import Attempt
 from reachgym.rollout.fleet import Fleet, connect, disconnect
+from reachgym.rollout.progress import Progress
 from reachgym.rollout.store import TrajectoryStore
 from reachgym.study.cli_envs import parse_kwargs
 from reachgym.study.policies import CheckpointFactory
-
-_SLOTS = 64
+from reachgym.study.rollout_view import RolloutView
+from reachgym.study.tracking import METRICS, Track, Tracking
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,11 @@ class RolloutRequest:
     attempts: int
     split: str
     workers: int
+    slots: int
+    num_gpus: float
     address: str | None
     out: Path
+    track: tuple[str, ...]
 
 
 def run_rollout(request: RolloutRequest, console: Console) -> None:
@@ -48,6 +52,7 @@ def run_rollout(request: RolloutRequest, console: Console) -> None:
     """
     factory = _factory(request)
     attempts = _attempts(request)
+    tracking = Tracking(request.out, request.track)
     store = TrajectoryStore(request.out)
     done = store.keys()
     left = [attempt for attempt in attempts if attempt.key not in done]
@@ -57,20 +62,28 @@ def run_rollout(request: RolloutRequest, console: Console) -> None:
     if left:
         connect(request.address, num_cpus=request.workers)
         try:
-            with Fleet(factory, workers=request.workers, slots=_SLOTS) as fleet:
-                _keep(fleet, left, store, console)
+            with Fleet(
+                factory, workers=request.workers, slots=request.slots, num_gpus=request.num_gpus
+            ) as fleet:
+                track = tracking.open("rollout", request.out / METRICS)
+                _keep(fleet, left, store, console, track)
         finally:
             disconnect()
     _print_outcome(store, console)
 
 
-def _keep(fleet: Fleet, left: list[Attempt], store: TrajectoryStore, console: Console) -> None:
-    with Progress(console=console) as progress:
-        bar = progress.add_task("attempts", total=len(left))
+def _keep(
+    fleet: Fleet, left: list[Attempt], store: TrajectoryStore, console: Console, track: Track
+) -> None:
+    with RolloutView(console) as view, closing(track):
+
+        def show(progress: Progress) -> None:
+            view.update(progress)
+            track.log(progress.done, view.numbers())
+
         # Tables of many rows: a shard for each attempt would cost far more than the attempt.
-        for table in fleet.run_tables(left):
+        for table in fleet.run_tables(left, on_progress=show):
             store.append_table(table)
-            progress.advance(bar, table.num_rows)
 
 
 def _attempts(request: RolloutRequest) -> list[Attempt]:
@@ -104,7 +117,7 @@ def _factory(request: RolloutRequest) -> Callable[[], Agent]:
         return lambda: oracle_agent(request.env)
     if request.agent == "random":
         return lambda: random_agent(request.env)
-    return CheckpointFactory(Path(request.agent), _SLOTS)
+    return CheckpointFactory(Path(request.agent), request.slots)
 
 
 def _print_outcome(store: TrajectoryStore, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""Grammars of a turn: which ids may come next, and where every row of a batch stands."""
+"""Grammars of a turn: which ids may come next."""
 
 from __future__ import annotations
 
@@ -71,37 +71,3 @@ class Automaton:
                 "ask `allowed` before an id is chosen"
             )
         return self._transitions[state][token]
-
-
-class Walk:
-    """Where each row of a batch stands in its grammar."""
-
-    def __init__(self, grammars: Sequence[Grammar | None], vocab_size: int) -> None:
-        """Stand at every start.
-
-        Args:
-            grammars: One a row; None leaves a row free.
-            vocab_size: Ids of the model; those that a grammar does not know are not allowed.
-        """
-        self._grammars = tuple(grammars)
-        self._states = [0 if grammar is None else grammar.start() for grammar in grammars]
-        self._vocab_size = vocab_size
-
-    def allowed(self, rows: Sequence[int]) -> npt.NDArray[np.bool_]:
-        """True for every id that may come next in these rows, shape (B, V)."""
-        allowed_B_V = np.zeros((len(rows), self._vocab_size), np.bool_)
-        for place, row in enumerate(rows):
-            grammar = self._grammars[row]
-            known_V = None if grammar is None else grammar.allowed(self._states[row])
-            if known_V is None:
-                allowed_B_V[place] = True
-            else:
-                allowed_B_V[place, : len(known_V)] = known_V
-        return allowed_B_V
-
-    def advance(self, rows: Sequence[int], ids: Sequence[int]) -> None:
-        """Take one allowed id in each of these rows."""
-        for row, token in zip(rows, ids, strict=True):
-            grammar = self._grammars[row]
-            if grammar is not None:
-                self._states[row] = grammar.advance(self._states[row], token)

@@ -1,12 +1,10 @@
-"""The sampling distribution: seeded uniforms, inverse-CDF draws and log-probabilities."""
+"""The sampling distribution: seeded streams, inverse-CDF draws and log-probabilities."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from reachgym.envs.errors import InputError
@@ -45,27 +43,17 @@ class Decoding:
             )
 
 
-def uniforms(
-    seeds: Sequence[int], starts: Sequence[int], counts: Sequence[int]
-) -> npt.NDArray[np.float64]:
-    """Numbers in [0, 1), one per row and token, that depend on nothing but seed and start.
+def stream(seed: int, start: int) -> np.random.Generator:
+    """Uniform numbers in [0, 1) that depend on nothing but seed and start.
 
-    Each row has its own Philox generator keyed by its seed whose counter begins at the row's
-    start, so turns of one episode that share a seed draw from disjoint blocks.
+    Each seed keys a Philox generator of its own whose counter begins at the start, so turns of one
+    episode that share a seed draw from disjoint blocks.
 
     Args:
-        seeds: One seed per row.
-        starts: Length of each row's history, in tokens.
-        counts: How many numbers each row needs.
-
-    Returns:
-        Shape (rows, max(counts)); a row is 0 beyond its count.
+        seed: Never negative.
+        start: Length of the history before the turn, in tokens.
     """
-    drawn_B_T = np.zeros((len(seeds), max(counts)))
-    for row, (seed, start, count) in enumerate(zip(seeds, starts, counts, strict=True)):
-        bits = np.random.Philox(key=seed, counter=start)
-        drawn_B_T[row, :count] = np.random.Generator(bits).random(count)
-    return drawn_B_T
+    return np.random.Generator(np.random.Philox(key=seed, counter=start))
 
 
 def log_distribution(logits_B_V: torch.Tensor, decoding: Decoding) -> torch.Tensor:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import os
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from reachgym.agents.decoding import Request, Sampled, generate
-from reachgym.agents.grammar import Grammar
+from reachgym.agents.generation.decoder import Decoder
+from reachgym.agents.generation.engine import TransformersEngine
+from reachgym.agents.generation.shape import CacheShape, cache_shape
+from reachgym.agents.generation.turns import Turn, prepare
 from reachgym.agents.protocol import (
     Completion,
     Conversation,
-    FinishReason,
     FloatArray,
     Limits,
+    Request,
     TokenSequence,
 )
 from reachgym.agents.renderers.protocol import Renderer
@@ -36,23 +37,11 @@ Weight: TypeAlias = "torch.Tensor | npt.NDArray[np.generic]"
 # Temperature 1 and nothing cut off: all else is a variant of the policy.
 _AS_MEASURED = Decoding()
 
-_NOTHING = Sampled((), (), stopped=False)
+# Keys and values of rows and conversations: enough for a small model's largest batches.
+_CACHE_BYTES = 4 * 2**30
 
 # Logits of one scoring batch, in numbers: half a gigabyte of float32.
 _SCORED_LOGITS = 2**27
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A conversation made ready: its tokens, what they may still grow to, and what ends them."""
-
-    history: tuple[int, ...]
-    delta: tuple[int, ...]
-    max_new_tokens: int
-    bound: FinishReason
-    seed: int
-    turn: int
-    grammar: Grammar | None
 
 
 class TransformersPolicy:
@@ -70,6 +59,7 @@ class TransformersPolicy:
         decoding: Decoding = _AS_MEASURED,
         constrained: bool = False,
         max_batch: int = 256,
+        cache_bytes: int = _CACHE_BYTES,
         device: str = "cpu",
     ) -> None:
         """Take a model and its renderer.
@@ -80,6 +70,9 @@ class TransformersPolicy:
             decoding: The distribution that is sampled and scored; as measured by default.
             constrained: Turns must be what the renderer's grammar accepts; nothing is scored then.
             max_batch: Most rows in one forward pass.
+            cache_bytes: Bound of the keys and values of all rows and of the conversations that an
+                engine keeps between turns. A row counts with all that it may still sample; rows
+                that find no room wait. One row alone is taken up whatever it needs.
             device: A torch device.
 
         Raises:
@@ -101,7 +94,9 @@ class TransformersPolicy:
         self.decoding = decoding
         self.constrained = constrained
         self.max_batch = max_batch
+        self.cache_bytes = cache_bytes
         self._version = 0
+        self._engines: WeakSet[TransformersEngine] = WeakSet()
 
     @classmethod
     def from_checkpoint(
@@ -111,6 +106,7 @@ class TransformersPolicy:
         *,
         decoding: Decoding = _AS_MEASURED,
         max_batch: int = 256,
+        cache_bytes: int = _CACHE_BYTES,
         device: str = "cpu",
     ) -> TransformersPolicy:
         """A policy over a checkpoint folder, in float32; nothing is downloaded.
@@ -130,7 +126,14 @@ class TransformersPolicy:
                 f"model, {os.fspath(path)!r} is none ({error}); save one there with "
                 "`model.save_pretrained`"
             ) from error
-        return cls(model, renderer, decoding=decoding, max_batch=max_batch, device=device)
+        return cls(
+            model,
+            renderer,
+            decoding=decoding,
+            max_batch=max_batch,
+            cache_bytes=cache_bytes,
+            device=device,
+        )
 
     @property
     def version(self) -> int:
@@ -138,7 +141,7 @@ class TransformersPolicy:
         return self._version
 
     def load_weights(self, state_dict: Mapping[str, Weight], version: int) -> None:
-        """Take new weights, such as a learner publishes.
+        """Take new weights, such as a learner publishes; engines begin turns under way anew.
 
         Args:
             state_dict: Tensors or arrays by name, copied; tied weights need one of their names.
@@ -153,6 +156,8 @@ class TransformersPolicy:
         unknown = [name for name in state_dict if name not in own]
         if missing or unknown:
             raise self._foreign(f"missing {missing[:3]}, unknown {unknown[:3]}")
+        for engine in self._engines:
+            engine.restart()
         try:
             self.model.load_state_dict(
                 {
@@ -172,19 +177,45 @@ class TransformersPolicy:
         limits: Sequence[Limits],
         seeds: Sequence[int],
     ) -> list[Completion]:
-        """One completion per conversation, in batches of similar length."""
-        self.model.eval()
-        rows = [
-            self._prepare(*row) for row in zip(conversations, tools, limits, seeds, strict=True)
-        ]
-        # Neighbours of equal history meet in one batch, where it is read once.
-        order = sorted(range(len(rows)), key=lambda i: (len(rows[i].history), rows[i].history))
+        """One completion per conversation.
+
+        At most `max_batch` rows are in a forward pass; longer and shorter ones meet in it as
+        little as can be. Equal calls give equal results to the last bit.
+
+        Raises:
+            InputError: The model cannot generate here; see `engine`.
+        """
+        rows = zip(conversations, tools, limits, seeds, strict=True)
+        turns = [self._prepare(Request(*row)) for row in rows]
+        histories = [() if turn.row is None else turn.row.history for turn in turns]
+        engine = self._open(keep=False)
+        # Neighbours of equal history are read at once.
+        for place in sorted(range(len(turns)), key=lambda i: (len(histories[i]), histories[i])):
+            engine.begin(place, turns[place])
         completions: dict[int, Completion] = {}
-        for start in range(0, len(order), self.max_batch):
-            places = order[start : start + self.max_batch]
-            acted = self._act_batch([rows[place] for place in places])
-            completions.update(zip(places, acted, strict=True))
-        return [completions[place] for place in range(len(rows))]
+        while not engine.idle:
+            for place, completion in engine.step():
+                if isinstance(completion, Exception):
+                    raise completion
+                completions[place] = completion
+        return [completions[place] for place in range(len(turns))]
+
+    def engine(self, wake: Callable[[], None]) -> TransformersEngine:
+        """An engine whose conversations come and go at every token.
+
+        Caches of conversations are kept between turns, and of prompts that several attempts share,
+        as far as `cache_bytes` reaches.
+
+        Args:
+            wake: Never called: the engine computes in its steps alone.
+
+        Raises:
+            InputError: A layer attends neither to all earlier tokens nor to a window of them (state
+                spaces, chunks), or the attention takes no mask (flash attention).
+        """
+        engine = self._open(keep=True)
+        self._engines.add(engine)
+        return engine
 
     def score(self, sequences: Sequence[TokenSequence]) -> list[FloatArray]:
         """Per sequence, natural log-probabilities of the masked ids, shape (mask.sum(),).
@@ -223,59 +254,26 @@ class TransformersPolicy:
             "publish the state_dict() of a model with the same configuration"
         )
 
-    def _prepare(
-        self, conversation: Conversation, tools: Sequence[ToolSpec], limits: Limits, seed: int
-    ) -> _Row:
-        past: list[int] = []
-        for exchange in conversation.exchanges:
-            past += exchange.completion.prompt_ids
-            past += exchange.completion.sampled_ids
-        if conversation.exchanges:
-            delta = self.renderer.reply(conversation.exchanges[-1].replies)
-        else:
-            delta = self.renderer.open(conversation.opening, tools)
-        history = (*past, *delta)
-        context = _least(limits.context_tokens, self.model.config.max_position_embeddings)
-        room = context - len(history)
-        bound = FinishReason.CONTEXT_TOKENS
-        if limits.action_tokens is not None and limits.action_tokens <= room:
-            room, bound = limits.action_tokens, FinishReason.ACTION_TOKENS
-        turn = len(conversation.exchanges)
-        grammar = self.renderer.grammar(tools) if self.constrained else None
-        return _Row(history, tuple(delta), max(room, 0), bound, seed, turn, grammar)
+    @cached_property
+    def _shape(self) -> CacheShape:
+        return cache_shape(self.model)
 
-    def _act_batch(self, rows: Sequence[_Row]) -> list[Completion]:
-        started_s = time.perf_counter()
-        requests = [
-            Request(row.history, row.max_new_tokens, row.seed, row.grammar)
-            for row in rows
-            if row.max_new_tokens
-        ]
-        sampled = iter(
-            generate(
-                self.model,
-                requests,
-                stop_ids=self.renderer.stop_ids,
-                pad_id=self.renderer.pad_id,
-                decoding=self.decoding,
-            )
+    def _open(self, *, keep: bool) -> TransformersEngine:
+        decoder = Decoder(
+            self.model,
+            self._shape,
+            stop_ids=self.renderer.stop_ids,
+            pad_id=self.renderer.pad_id,
+            decoding=self.decoding,
+            max_rows=self.max_batch,
+            cache_bytes=self.cache_bytes,
+            keep=keep,
         )
-        drawn = [next(sampled) if row.max_new_tokens else _NOTHING for row in rows]
-        seconds = time.perf_counter() - started_s
-        return [
-            self._completion(row, taken, seconds) for row, taken in zip(rows, drawn, strict=True)
-        ]
+        return TransformersEngine(decoder, self.renderer, self._prepare, lambda: self._version)
 
-    def _completion(self, row: _Row, taken: Sampled, seconds: float) -> Completion:
-        return Completion(
-            message=self.renderer.parse(taken.ids, row.turn),
-            finish=FinishReason.STOP if taken.stopped else row.bound,
-            prompt_ids=row.delta,
-            sampled_ids=taken.ids,
-            logprobs=taken.logprobs,
-            policy_version=self._version,
-            seconds=seconds,
-        )
+    def _prepare(self, request: Request) -> Turn:
+        limit = self.model.config.max_position_embeddings
+        return prepare(request, self.renderer, limit, self.constrained)
 
     @torch.inference_mode()
     def _score_batch(self, sequences: Sequence[TokenSequence]) -> list[FloatArray]:
@@ -294,7 +292,3 @@ class TransformersPolicy:
         flat_N = logprobs_of(logits_B_T_V[mask], ids[:, 1:][mask], self.decoding)
         ends = np.cumsum(mask_B_T.sum(1))[:-1]
         return list(np.split(flat_N.cpu().numpy(), ends))
-
-
-def _least(*bounds: int | None) -> int:
-    return int(min((bound for bound in bounds if bound is not None), default=math.inf))

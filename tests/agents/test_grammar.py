@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from reachgym.agents.decoding import Request, generate
-from reachgym.agents.grammar import Automaton, Walk
+from reachgym.agents.generation.rows import Row
+from reachgym.agents.grammar import Automaton
 from reachgym.agents.protocol import Conversation, FinishReason, Limits, TokenSequence
 from reachgym.agents.renderers.chat import ChatRenderer
 from reachgym.agents.renderers.terse import ALPHABET, TerseRenderer
@@ -116,15 +116,6 @@ def test_an_id_that_is_not_allowed_is_refused():
         Automaton([{3: 1}, {}], 5).advance(0, 2)
 
 
-def test_rows_walk_by_themselves_and_ids_unknown_to_a_grammar_are_not_allowed():
-    walk = Walk([Automaton([{1: 1}, {2: 2}, {}], 3), None], 4)
-    assert walk.allowed([0, 1]).tolist() == [[False, True, False, False], [True] * 4]
-    walk.advance([0, 1], [1, 0])
-    assert walk.allowed([0]).tolist() == [[False, False, True, False]]
-    walk.advance([0], [2])
-    assert walk.allowed([1, 0]).all()
-
-
 @pytest.mark.parametrize("decoding", [Decoding(), Decoding(0.0), Decoding(1.5, 0.9, 10)], ids=str)
 def test_an_untrained_model_writes_nothing_but_turns_of_the_grammar(decoding):
     rows = act(constrained(decoding=decoding), [SEARCH])
@@ -155,16 +146,14 @@ def test_a_limit_may_cut_a_constrained_turn_short():
     assert FinishReason.ACTION_TOKENS in {row.finish for row in rows}
 
 
-def test_constrained_draws_are_the_models_own_renormalised_over_what_is_allowed():
+def test_constrained_draws_are_the_models_own_renormalised_over_what_is_allowed(generate):
     model = build_tiny(SHAPE, 12, seed=1).eval()
     grammar = Automaton([{2: 1, 5: 1, 7: 1}, {}], 12)
     n = 8000
     history = (1, 3, 4)
     rows = generate(
         model,
-        [Request(history, 1, seed, grammar) for seed in range(n)],
-        stop_ids=frozenset(),
-        pad_id=0,
+        [Row(history, 1, seed, grammar) for seed in range(n)],
         decoding=Decoding(0.5),
     )
     with torch.no_grad():
@@ -179,13 +168,20 @@ def test_constrained_draws_are_the_models_own_renormalised_over_what_is_allowed(
         np.testing.assert_allclose(row.logprobs[0], told[row.ids[0]], atol=1e-5)
 
 
-def test_free_rows_beside_constrained_ones_draw_what_they_draw_alone():
+def test_free_rows_beside_constrained_ones_draw_what_they_draw_alone(generate):
     model = build_tiny(SHAPE, terse.vocab_size, seed=0).eval()
-    free = [Request((1, 9, 9), 12, seed) for seed in range(20)]
-    bound = [Request((1, 9, 9), 12, seed, terse.grammar([SEARCH])) for seed in range(20)]
-    options = {"stop_ids": terse.stop_ids, "pad_id": 0, "decoding": Decoding()}
-    mixed = generate(model, [*free, *bound], **options)
-    assert [row.ids for row in mixed[:20]] == [row.ids for row in generate(model, free, **options)]
+    free = [Row((1, 9, 9), 12, seed) for seed in range(20)]
+    bound = [Row((1, 9, 9), 12, seed, terse.grammar([SEARCH])) for seed in range(20)]
+    mixed = generate(model, [*free, *bound], stop_ids=terse.stop_ids)
+    alone = generate(model, free, stop_ids=terse.stop_ids)
+    assert [row.ids for row in mixed[:20]] == [row.ids for row in alone]
+
+
+def test_ids_that_a_grammar_does_not_know_are_not_allowed(generate):
+    model = build_tiny(SHAPE, 12, seed=1).eval()
+    grammar = Automaton([{2: 1}, {3: 2}, {}], 4)
+    rows = generate(model, [Row((1, 3), 2, seed, grammar) for seed in range(20)])
+    assert {row.ids for row in rows} == {(2, 3)}
 
 
 def test_a_constrained_policy_refuses_to_score():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from reachgym.agents.sampling import Decoding, draw, log_distribution, logprobs_of, uniforms
+from reachgym.agents.sampling import Decoding, draw, log_distribution, logprobs_of, stream
 from reachgym.envs.errors import InputError
 
 LOGITS = torch.tensor([[0.3, -1.0, 2.0, 0.0, -0.5, 2.0, -6.0]])
@@ -38,7 +38,7 @@ def test_draws_follow_the_softmax_of_the_logits_over_the_temperature():
     for temperature in (0.7, 1.0, 1.6):
         logprobs = log_distribution(logits, Decoding(temperature))
         n = 40_000
-        drawn = draw(logprobs.expand(n, -1), torch.from_numpy(uniforms([11], [0], [n])[0]))
+        drawn = draw(logprobs.expand(n, -1), torch.from_numpy(stream(11, 0).random(n)))
         expected = np.exp(logits[0].double().numpy() / temperature)
         counts = np.bincount(drawn.numpy(), minlength=5)
         assert chisquare(counts, n * expected / expected.sum()).pvalue > 1e-3
@@ -76,7 +76,7 @@ def test_truncation_gives_the_distribution_of_its_definition(decoding):
 def test_draws_follow_the_truncated_distribution(decoding):
     n = 40_000
     logprobs = log_distribution(LOGITS, decoding)
-    drawn = draw(logprobs.expand(n, -1), torch.from_numpy(uniforms([12], [0], [n])[0]))
+    drawn = draw(logprobs.expand(n, -1), torch.from_numpy(stream(12, 0).random(n)))
     expected = by_hand(LOGITS[0], decoding)
     counts = np.bincount(drawn.numpy(), minlength=len(expected))
     assert counts[expected == 0].sum() == 0
@@ -132,21 +132,17 @@ def test_decoding_out_of_range_is_refused(options):
         Decoding(**options)
 
 
-def test_a_rows_uniforms_do_not_depend_on_the_rows_beside_it():
-    alone = uniforms([5], [7], [3])
-    beside = uniforms([9, 5, 5], [7, 7, 8], [6, 3, 3])
-    assert beside[1, :3].tolist() == alone[0].tolist()
-    assert beside[1, 3:].tolist() == [0, 0, 0]
-    assert not set(beside[2, :3]) & set(alone[0])
+def test_numbers_drawn_one_by_one_are_those_drawn_at_once():
+    one_by_one = stream(5, 7)
+    assert [one_by_one.random() for _ in range(20)] == stream(5, 7).random(20).tolist()
 
 
 def test_two_turns_that_share_a_seed_share_no_uniform():
-    first, second = uniforms([5], [10], [8]), uniforms([5], [18], [8])
-    assert not set(first[0]) & set(second[0])
+    assert not set(stream(5, 10).random(8)) & set(stream(5, 18).random(8))
 
 
 @pytest.mark.parametrize("seed", [0, 2**63 - 1])
 def test_every_seed_of_the_projects_range_is_taken(seed):
-    drawn = uniforms([seed], [0], [1000])
+    drawn = stream(seed, 0).random(1000)
     assert ((drawn >= 0) & (drawn < 1)).all()
     assert abs(drawn.mean() - 0.5) < 0.05

@@ -1,0 +1,1 @@
+"""Generation with a causal language model: rows join and leave the batch at every step."""

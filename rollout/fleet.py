@@ -1,76 +1,41 @@
-"""Ray around the scheduler: workers on many cores or machines, their deaths, and their weights."""
+"""Episodes on Ray: a fleet of worker processes, its weights, and the runs it plays."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Self
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import ray
-from ray.exceptions import RayActorError, RayTaskError
 
 from reachgym.agents.protocol import Agent, FloatArray, TokenSequence
-from reachgym.envs.errors import ConfigError, InfrastructureError
-from reachgym.envs.types import StopReason, Verdict
-from reachgym.rollout.codec import decode, encode, keys_of
+from reachgym.envs.errors import ConfigError
+from reachgym.rollout.calls import fetch
+from reachgym.rollout.cluster import ONE_THREAD, connect, disconnect, guarded_stdout
+from reachgym.rollout.codec import decode
+from reachgym.rollout.crew import Crew, Outfit
 from reachgym.rollout.episode import Attempt
+from reachgym.rollout.fleet_run import Run
+from reachgym.rollout.placement import Demand, Reservation, Strategy
 from reachgym.rollout.progress import Progress
 from reachgym.rollout.scoring import score_in_chunks
-from reachgym.rollout.trajectory import Failure, Trajectory
-from reachgym.rollout.worker import Worker
-from reachgym.rollout.workload import Workload
+from reachgym.rollout.staleness import Staleness
+from reachgym.rollout.trajectory import Trajectory
+from reachgym.rollout.worker import Publication, Weights
 
-Weights: TypeAlias = Mapping[str, npt.NDArray[np.generic]]
-_Ray: TypeAlias = Any
+__all__ = ["ONE_THREAD", "Fleet", "Strategy", "connect", "disconnect", "guarded_stdout"]
 
-# Several threads in each of several processes on the same cores slow all of them down many times.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-_CLOSE_S = 5.0
-_MAX_FAILED_STARTS = 3
-
-
-def connect(address: str | None = None, *, num_cpus: int | None = None) -> None:
-    """Start Ray on this machine, quietly, or join the cluster at `address`.
-
-    Args:
-        address: A cluster's address, or "auto" for the one on this machine; None starts one.
-        num_cpus: How many CPUs a started one offers; ignored when joining.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # The first error of a run is raised; Ray would print those of the other workers besides.
-    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address is None:
-        ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **quiet)
-    else:
-        ray.init(address=address, **quiet)
-
-
-def disconnect() -> None:
-    """Leave the cluster; ends it, with all of its workers, if `connect` started it."""
-    ray.shutdown()
-
-
-@dataclass(slots=True)
-class _Place:
-    """A worker and whether it is still being started; its number stays when it is replaced."""
-
-    actor: _Ray
-    opening: _Ray | None
-    failed_starts: int = 0
+# Attempts a worker holds, in units of its slots: as many wait as are in flight, so that slots that
+# become free are refilled before the worker has to ask.
+_HELD_PER_SLOT = 2
 
 
 class Fleet:
     """Worker processes on the connected cluster, each with an agent of its own.
 
-    Used as a context manager it closes at the end.
+    Used as a context manager it closes at the end. `publish` may be called from any thread; the
+    rest belongs to one.
     """
 
     def __init__(
@@ -81,38 +46,51 @@ class Fleet:
         slots: int,
         num_cpus: float = 1.0,
         num_gpus: float = 0.0,
+        resources: Mapping[str, float] | None = None,
+        strategy: Strategy = "SPREAD",
+        wait_s: float = 600.0,
+        most_held: int | None = None,
+        max_staleness: int | None = None,
         lock_step: bool = False,
     ) -> None:
-        """Start the workers and wait until every agent is built.
+        """Reserve room for all workers, start them, and wait until every agent is built.
 
         Args:
             agent_factory: Builds an agent; called in each worker's process.
             workers: How many processes.
             slots: Episodes in flight in each.
             num_cpus: CPUs that Ray reserves for each.
-            num_gpus: GPUs that Ray reserves for each.
+            num_gpus: GPUs that Ray reserves for each; a fraction shares one.
+            resources: What else Ray reserves for each, by the names that nodes were started with.
+            strategy: SPREAD, over as many nodes as there are: workers have nothing to say to one
+                another, a node's death takes the fewest of them, and their sandboxes, which Ray
+                does not count, get the most cores. PACK, on as few as will do: an autoscaler then
+                rents the fewest, and weights travel to the fewest.
+            wait_s: How long to wait for room that the cluster has not, or not free, yet.
+            most_held: Attempts that a worker may hold: under way, waiting, or finished and not
+                taken by the consumer of a run; None is twice the slots.
+            max_staleness: How many versions the first turn of a trajectory may be behind the
+                published weights when it is handed out; those further behind are made anew. 0 is
+                strictly on-policy, None is no bound.
             lock_step: Batches wait for every environment, which makes runs reproducible to the
                 last bit and slow tools costly.
 
         Raises:
-            ConfigError: The cluster has not that many CPUs or GPUs.
+            ConfigError: The cluster has not what the workers need, or a number makes no sense.
+            InfrastructureError: Others hold what the workers need, or workers die at once.
             Exception: What the factory raised.
         """
-        if workers < 1 or slots < 1:
-            raise ConfigError(f"expected workers and slots of 1 or more; got {workers} and {slots}")
-        _check_resources(workers, {"CPU": num_cpus, "GPU": num_gpus})
-        self._factory = agent_factory
-        self._slots = slots
-        self._lock_step = lock_step
-        self._actor_type = ray.remote(Worker).options(
-            num_cpus=num_cpus, num_gpus=num_gpus, runtime_env={"env_vars": ONE_THREAD}
-        )
-        self._weights: _Ray | None = None
-        self._version = 0
-        self._places = [self._start() for _ in range(workers)]
-        for place in self._places:
-            _fetch(place.opening)
-            place.opening = None
+        if slots < 1:
+            raise ConfigError(f"expected slots of 1 or more; got {slots}")
+        self._most_held = _HELD_PER_SLOT * slots if most_held is None else most_held
+        if self._most_held < slots:
+            raise ConfigError(f"expected most_held of {slots} slots or more; got {most_held}")
+        self._staleness = Staleness(max_staleness)
+        demand = Demand(workers, num_cpus, num_gpus, resources or {})
+        outfit = Outfit(agent_factory, slots, lock_step, max_staleness)
+        self._crew = Crew(outfit, Reservation(demand, strategy=strategy, wait_s=wait_s))
+        self._runs = 0
+        self._running = False
 
     def run(
         self,
@@ -122,13 +100,20 @@ class Fleet:
         """Play attempts and yield each once, as it finishes.
 
         The attempts of a worker that dies are played again, in ever smaller lots; those that
-        keep killing their workers become failures.
+        keep killing their workers become failures. Workers play on while the consumer is busy,
+        until each holds `most_held` attempts.
 
         Raises:
             InfrastructureError: Workers cannot be started any more.
         """
-        for table in self.run_tables(attempts, on_progress):
-            yield from decode(table)
+        run = self._begin(attempts)
+        for table in self._tables(run, on_progress):
+            for trajectory in decode(table):
+                # There may have been a publication since the last one was taken.
+                if trajectory.turns and self._is_stale(trajectory.policy_version):
+                    run.renew(trajectory.key)
+                else:
+                    yield trajectory
 
     def run_tables(
         self,
@@ -136,34 +121,29 @@ class Fleet:
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Iterator[pa.Table]:
         """The same as rows of `codec.SCHEMA`, as the workers encoded them."""
-        total = len(attempts) if isinstance(attempts, Sized) else None
-        started_s = time.monotonic()
-        done = failed = 0
-        for table in self._play(attempts):
-            done += table.num_rows
-            failed += table.num_rows - table["failure_kind"].null_count
-            if on_progress is not None:
-                on_progress(Progress(done, total, failed, time.monotonic() - started_s))
-            yield table
+        return self._tables(self._begin(attempts), on_progress)
 
     def publish(self, weights: Weights | ray.ObjectRef, version: int) -> None:
-        """Give every worker new weights, through one copy in the object store.
+        """Give every worker new weights, through one copy in each node's object store.
+
+        Between runs this waits until every worker has them. During a run, that is between two
+        trajectories or from another thread, it does not: each worker loads them as soon as they
+        have reached its node, between two steps of its play, and nobody waits for the others.
+        What the agents raise then is raised by the run.
 
         Args:
             weights: Arrays by name, or a reference to such a mapping in the object store.
             version: What the completions sampled with them will carry.
 
         Raises:
-            InputError: The agents take no weights.
+            InputError: The agents take no weights, or there is a bound on staleness and the
+                version is not above the last.
         """
+        self._staleness.check_next(version, self._crew.published.version)
         shared = weights if isinstance(weights, ray.ObjectRef) else ray.put(dict(weights))
-        self._weights, self._version = shared, version
-        loads = [place.actor.load.remote(shared, version) for place in self._places]
-        for place, load in zip(self._places, loads, strict=True):
-            try:
-                _fetch(load)
-            except RayActorError:
-                self._replace(place)
+        self._crew.publish(Publication((shared,), version))
+        if not self._running:
+            self._crew.settle()
 
     def score(self, sequences: Sequence[TokenSequence]) -> list[FloatArray]:
         """Log-probabilities of the sampled ids of whole episodes under the published weights.
@@ -175,23 +155,13 @@ class Fleet:
             InputError: The agents score nothing.
             InfrastructureError: The same sequences killed several workers.
         """
-        places = self._places
-
-        def call(number: int, chunk: Sequence[TokenSequence]) -> _Ray:
-            return places[number].actor.score.remote(chunk)
-
         return score_in_chunks(
-            sequences, len(places), call, _fetch, lambda number: self._replace(places[number])
+            sequences, len(self._crew), self._crew.score, fetch, self._crew.replace
         )
 
     def close(self) -> None:
         """End the workers, after they have closed their environments if they can do so soon."""
-        closing = [p.actor.close.remote() for p in self._places if p.opening is None]
-        if closing:
-            ray.wait(closing, num_returns=len(closing), timeout=_CLOSE_S)
-        for place in self._places:
-            ray.kill(place.actor)
-        self._places = []
+        self._crew.close()
 
     def __enter__(self) -> Self:
         return self
@@ -204,95 +174,27 @@ class Fleet:
     ) -> None:
         self.close()
 
-    def _play(self, attempts: Iterable[Attempt]) -> Iterator[pa.Table]:
-        work = Workload(attempts, workers=len(self._places), slots=self._slots)
-        calls: dict[_Ray, int] = {}
+    def _begin(self, attempts: Iterable[Attempt]) -> Run:
+        self._runs += 1
+        return Run(
+            self._crew,
+            attempts,
+            number=self._runs,
+            most_held=self._most_held,
+            staleness=self._staleness,
+        )
+
+    def _tables(
+        self, run: Run, on_progress: Callable[[Progress], None] | None
+    ) -> Iterator[pa.Table]:
+        self._running = True
         try:
-            while not work.finished:
-                self._call(work, calls)
-                (answered, *_), _ = ray.wait(list(calls), num_returns=1)
-                table = self._answer(work, calls.pop(answered), answered)
-                if table is not None and table.num_rows:
-                    yield table
+            for table in run.tables():
+                if on_progress is not None:
+                    on_progress(run.progress())
+                yield table
         finally:
-            # Only a run that was left early has attempts in flight.
-            for number, place in enumerate(self._places):
-                if work.holds(number):
-                    place.actor.clear.remote()
+            self._running = False
 
-    def _call(self, work: Workload, calls: dict[_Ray, int]) -> None:
-        """Give every worker that waits something to do, if there is something."""
-        for number, place in enumerate(self._places):
-            if number in calls.values():
-                continue
-            if place.opening is not None:
-                calls[place.opening] = number
-                continue
-            given, more = work.hand_out(number)
-            if work.holds(number):
-                calls[place.actor.work.remote(given, more)] = number
-
-    def _answer(self, work: Workload, number: int, answered: _Ray) -> pa.Table | None:
-        place = self._places[number]
-        try:
-            table = _fetch(answered)
-        except RayActorError as error:
-            self._replace(place)
-            return encode(_given_up(attempt, error) for attempt in work.lose(number))
-        place.opening, place.failed_starts = None, 0
-        if table is not None:
-            work.settle(number, keys_of(table))
-        return table
-
-    def _start(self) -> _Place:
-        actor = self._actor_type.remote(self._slots, self._lock_step)
-        return _Place(actor, actor.open.remote(self._factory, self._weights, self._version))
-
-    def _replace(self, place: _Place) -> None:
-        """Start a worker in place of one that died."""
-        if place.opening is not None:
-            place.failed_starts += 1
-        if place.failed_starts >= _MAX_FAILED_STARTS:
-            raise InfrastructureError(
-                f"a worker died {place.failed_starts} times while its agent was built; look for "
-                "memory that runs out, or for a library that ends the process"
-            )
-        ray.kill(place.actor)
-        fresh = self._start()
-        place.actor, place.opening = fresh.actor, fresh.opening
-
-
-def _fetch(call: _Ray) -> Any:  # noqa: ANN401 - whatever the worker's method returns
-    """What a call returned; what it raised is raised as it was, without Ray's frame around it."""
-    try:
-        return ray.get(call)
-    except RayTaskError as error:
-        raise error.cause from error
-
-
-def _given_up(attempt: Attempt, error: RayActorError) -> Trajectory:
-    """The record of an attempt that killed every worker that played it."""
-    kind = type(error).__name__
-    return Trajectory(
-        key=attempt.key,
-        task_id=attempt.task.id,
-        family=attempt.task.family,
-        split=attempt.task.split,
-        env=attempt.env.text,
-        policy_version=0,
-        opening=(),
-        turns=(),
-        verdict=Verdict(None, None, f"{kind}: every worker that played it died"),
-        stop_reason=StopReason.FAILED,
-        failure=Failure(kind, f"every worker that played it died; the last: {error}"),
-    )
-
-
-def _check_resources(workers: int, each: Mapping[str, float]) -> None:
-    offered = ray.cluster_resources()
-    for name, amount in each.items():
-        if workers * amount > offered.get(name, 0.0):
-            raise ConfigError(
-                f"{workers} workers of {amount:g} {name} need {workers * amount:g}, the cluster "
-                f"has {offered.get(name, 0.0):g}; use fewer workers or a smaller share for each"
-            )
+    def _is_stale(self, first_turn: int) -> bool:
+        return self._staleness.is_stale(first_turn, self._crew.published.version)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
 
 import ray
-from ray.exceptions import RayActorError
 
 from reachgym.agents.protocol import FloatArray, TokenSequence
 from reachgym.envs.errors import InfrastructureError
-
-_Ray: TypeAlias = Any
+from reachgym.rollout.calls import KILLED, Call
 
 # Sequences a worker is given at once.
 _CHUNK = 512
@@ -22,9 +19,9 @@ _MAX_DEATHS = 3
 def score_in_chunks(
     sequences: Sequence[TokenSequence],
     workers: int,
-    call: Callable[[int, Sequence[TokenSequence]], _Ray],
-    fetch: Callable[[_Ray], list[FloatArray]],
-    replace: Callable[[int], None],
+    call: Callable[[int, Sequence[TokenSequence]], Call],
+    fetch: Callable[[Call], list[FloatArray]],
+    replace: Callable[[int, BaseException], None],
 ) -> list[FloatArray]:
     """Scores of all sequences, in order.
 
@@ -42,7 +39,7 @@ def score_in_chunks(
     scores: list[list[FloatArray]] = [[] for _ in chunks]
     waiting, deaths = deque(range(len(chunks))), [0] * len(chunks)
     idle = deque(range(workers))
-    calls: dict[_Ray, tuple[int, int]] = {}
+    calls: dict[Call, tuple[int, int]] = {}
     while waiting or calls:
         while waiting and idle:
             number, index = idle.popleft(), waiting.popleft()
@@ -52,13 +49,13 @@ def score_in_chunks(
         idle.append(number)
         try:
             scores[index] = fetch(answered)
-        except RayActorError as error:
+        except KILLED as error:
             deaths[index] += 1
             if deaths[index] >= _MAX_DEATHS:
                 raise InfrastructureError(
                     f"{_MAX_DEATHS} workers died while scoring the same {len(chunks[index])} "
                     f"sequences; look for memory that runs out. The last: {error}"
                 ) from error
-            replace(number)
+            replace(number, error)
             waiting.append(index)
     return [score for chunk in scores for score in chunk]

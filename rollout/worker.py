@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import ray
+from ray.exceptions import ObjectLostError
 
 from reachgym.agents.protocol import Agent, FloatArray, TokenSequence
-from reachgym.envs.errors import EpisodeError, InputError
+from reachgym.envs.errors import EpisodeError, InfrastructureError, InputError
+from reachgym.rollout.calls import Call
 from reachgym.rollout.codec import encode
-from reachgym.rollout.env_pool import EnvPool
 from reachgym.rollout.episode import Attempt
-from reachgym.rollout.scheduler import Scheduler
-from reachgym.rollout.trajectory import Trajectory
+from reachgym.rollout.player import Player
 
-# Finished attempts are reported at least this often: what is not reported is lost with a worker.
-_REPORT_S = 1.0
+Weights: TypeAlias = Mapping[str, npt.NDArray[np.generic]]
 
 
 @runtime_checkable
 class Learnable(Protocol):
     """An agent whose weights can be replaced while it runs."""
 
-    def load_weights(self, state: Mapping[str, npt.NDArray[np.generic]], version: int, /) -> None:
+    @property
+    def version(self) -> int:
+        """The version of the weights in use, which its completions carry."""
+        ...
+
+    def load_weights(self, state: Weights, version: int, /) -> None:
         """Take weights by name; the arrays are read-only and shared with other processes."""
         ...
 
@@ -40,85 +46,139 @@ class Scoring(Protocol):
         ...
 
 
-class Worker:
-    """Plays attempts with an agent of its own; attempts stay in flight between calls."""
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Weights that were published.
 
-    def __init__(self, slots: int, lock_step: bool) -> None:
+    Attributes:
+        weights: One reference into the object store, or none before the first publication. It
+            stands in a tuple so that Ray sends it on as it is instead of fetching it first.
+        version: What completions sampled with them carry.
+    """
+
+    weights: tuple[Call, ...] = ()
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a worker tells of its play: rows of `codec.SCHEMA`, and `Report`'s numbers."""
+
+    rows: pa.Table
+    in_flight: int
+    version: int
+
+
+# Names of concurrency groups, with their threads.
+GROUPS = {"weights": 1, "scores": 1, "control": 1}
+
+
+class Worker:
+    """An actor around a `Player`.
+
+    `exchange` waits for episodes; what must not wait behind it is called in the concurrency groups
+    of `GROUPS`, each of which has a thread of its own.
+    """
+
+    def __init__(self, slots: int, lock_step: bool, max_staleness: int | None) -> None:
         self._slots = slots
         self._lock_step = lock_step
-        self._pool = EnvPool(capacity=slots)
+        self._max_staleness = max_staleness
         self._agent: Agent | None = None
-        self._scheduler: Scheduler | None = None
+        self._player: Player | None = None
 
-    def open(
-        self,
-        agent_factory: Callable[[], Agent],
-        weights: Mapping[str, npt.NDArray[np.generic]] | None,
-        version: int,
-    ) -> None:
-        """Build the agent, with the weights that were published last, if any were."""
+    def open(self, agent_factory: Callable[[], Agent], published: Publication) -> str:
+        """Build the agent, with the weights that were published last, if any were.
+
+        Returns:
+            The address of the node this is.
+        """
         self._agent = agent_factory()
-        self._scheduler = Scheduler(
-            self._agent, slots=self._slots, pool=self._pool, lock_step=self._lock_step
+        if published.weights:
+            _put(self._learnable(), _shared(published), published.version)
+        self._player = Player(
+            self._agent,
+            slots=self._slots,
+            lock_step=self._lock_step,
+            max_staleness=self._max_staleness,
+            version=published.version,
         )
-        if weights is not None:
-            self.load(weights, version)
+        return str(ray.util.get_node_ip_address())
 
-    def load(self, weights: Mapping[str, npt.NDArray[np.generic]], version: int) -> None:
-        """Give the agent new weights.
+    def exchange(
+        self, run: int, attempts: Sequence[Attempt], more: bool, published_version: int
+    ) -> Played:
+        """Take attempts in, and return what has finished; see `Player.exchange`."""
+        player = self._opened()
+        player.announce(published_version)
+        report = player.exchange(run, attempts, more)
+        return Played(encode(report.finished), report.in_flight, report.version)
+
+    def load(self, published: Publication) -> None:
+        """Give the agent new weights, between two steps of its play.
 
         Raises:
             InputError: The agent has none.
         """
-        if not isinstance(self._agent, Learnable):
-            raise InputError(
-                f"{type(self._agent).__name__} takes no weights; publish to agents that offer "
-                "load_weights(state, version)"
-            )
-        self._agent.load_weights(weights, version)
-
-    def work(self, attempts: Sequence[Attempt], more: bool) -> pa.Table:
-        """Add attempts and play; returns those that have finished, as rows.
-
-        Args:
-            attempts: What is new.
-            more: There are further attempts to be had: return as soon as a slot would be empty.
-        """
-        scheduler = self._opened()
-        scheduler.add(attempts)
-        finished: list[Trajectory] = []
-        deadline_s = time.monotonic() + _REPORT_S
-        while scheduler.unfinished:
-            finished += scheduler.round()
-            hungry = more and scheduler.unfinished < self._slots
-            if finished and (hungry or time.monotonic() > deadline_s):
-                break
-        return encode(finished)
+        player = self._opened()
+        player.announce(published.version)
+        # Play goes on while the weights are on their way to this node.
+        put = partial(_put, self._learnable(), _shared(published), published.version)
+        player.load(put, published.version)
 
     def score(self, sequences: Sequence[TokenSequence]) -> list[FloatArray]:
-        """Score whole episodes with the agent's weights.
+        """Score whole episodes with the agent's weights, between two steps of its play.
 
         Raises:
             InputError: The agent scores nothing.
         """
-        if not isinstance(self._agent, Scoring):
+        agent = self._agent
+        if not isinstance(agent, Scoring):
             raise InputError(
-                f"{type(self._agent).__name__} scores nothing; score with a policy that offers "
+                f"{type(agent).__name__} scores nothing; score with a policy that offers "
                 "score(sequences)"
             )
-        return self._agent.score(sequences)
+        return self._opened().between_steps(partial(agent.score, sequences))
 
-    def clear(self) -> None:
-        """Forget the attempts in flight."""
-        self._opened().clear()
+    def clear(self, run: int) -> None:
+        """Forget the attempts of a run."""
+        self._opened().clear(run)
 
     def close(self) -> None:
         """Close the environments."""
-        if self._scheduler is not None:
-            self._scheduler.close()
-        self._pool.close()
+        self._opened().close()
 
-    def _opened(self) -> Scheduler:
-        if self._scheduler is None:
+    def _opened(self) -> Player:
+        if self._player is None:
             raise EpisodeError("the worker has no agent yet; call open() first")
-        return self._scheduler
+        return self._player
+
+    def _learnable(self) -> Learnable:
+        if not isinstance(self._agent, Learnable):
+            raise InputError(
+                f"{type(self._agent).__name__} takes no weights; publish to agents that offer "
+                "load_weights(state, version) and version"
+            )
+        return self._agent
+
+
+def _put(agent: Learnable, weights: Weights, version: int) -> None:
+    agent.load_weights(weights, version)
+    if agent.version < version:
+        raise InputError(
+            f"{type(agent).__name__} has version {agent.version} after load_weights of version "
+            f"{version}; its version and its completions' policy_version must follow"
+        )
+
+
+def _shared(published: Publication) -> Weights:
+    """The published arrays: read-only, in memory that all processes of this node share."""
+    (reference,) = published.weights
+    try:
+        weights: Weights = ray.get(reference)
+    except ObjectLostError as error:
+        raise InfrastructureError(
+            f"the weights of version {published.version} are gone with the node that held them; "
+            "publish them again"
+        ) from error
+    return weights

@@ -11,9 +11,6 @@ from itertools import islice
 from reachgym.rollout.episode import Attempt
 from reachgym.rollout.trajectory import AttemptKey
 
-# Attempts a worker holds, in units of its slots: one in flight and one waiting, so that slots
-# that become free are refilled before the worker has to ask.
-_HELD_PER_SLOT = 2
 # A lot whose worker died is cut into so many lots that are played alone: an attempt that kills
 # every worker it meets is found after few deaths, and takes few others with it.
 _PIECES = 8
@@ -37,18 +34,35 @@ class _Hand:
 class Workload:
     """Attempts on their way through a number of workers, drawn from their stream as needed."""
 
-    def __init__(self, attempts: Iterable[Attempt], *, workers: int, slots: int) -> None:
+    def __init__(self, attempts: Iterable[Attempt], *, workers: int, most_held: int) -> None:
+        """Begin.
+
+        Args:
+            attempts: Their stream, read no further than needed.
+            workers: How many share them.
+            most_held: Attempts that each may hold: in flight, waiting, or finished and not settled.
+        """
         self._source = iter(attempts)
         self._ahead: deque[Attempt] = deque()
         self._suspects: deque[_Lot] = deque()
         self._hands = [_Hand() for _ in range(workers)]
-        self._most = _HELD_PER_SLOT * slots
+        self._most = most_held
 
     @property
     def finished(self) -> bool:
         """Whether every attempt of the stream is settled or given up."""
         self._look_ahead()
         return not (self._ahead or self._suspects or any(hand.attempts for hand in self._hands))
+
+    @property
+    def queue(self) -> int:
+        """Attempts drawn from the stream that no worker has."""
+        return len(self._ahead) + sum(len(lot.attempts) for lot in self._suspects)
+
+    @property
+    def held(self) -> list[int]:
+        """How many attempts each worker has."""
+        return [len(hand.attempts) for hand in self._hands]
 
     def holds(self, worker: int) -> bool:
         """Whether a worker has attempts to play."""
@@ -72,10 +86,14 @@ class Workload:
         hand.attempts.update((attempt.key, attempt) for attempt in given)
         return given, bool(self._ahead)
 
-    def settle(self, worker: int, keys: Iterable[AttemptKey]) -> None:
-        """Say that a worker has returned these."""
-        for key in keys:
-            self._hands[worker].attempts.pop(key, None)
+    def settle(self, worker: int, keys: Iterable[AttemptKey]) -> list[Attempt]:
+        """Say that a worker has returned these; gives them back."""
+        attempts = self._hands[worker].attempts
+        return [attempts.pop(key) for key in keys if key in attempts]
+
+    def again(self, attempts: Iterable[Attempt]) -> None:
+        """Have attempts that are settled made once more, before what was never made."""
+        self._ahead.extendleft(attempts)
 
     def lose(self, worker: int) -> list[Attempt]:
         """Say that a worker died; returns the attempts that are given up, the rest waits again."""

@@ -17,7 +17,7 @@ def attempts(n: int) -> list[Attempt]:
 
 
 def test_few_attempts_are_shared_evenly():
-    work = Workload(attempts(10), workers=2, slots=64)
+    work = Workload(attempts(10), workers=2, most_held=128)
     first, _ = work.hand_out(0)
     second, more = work.hand_out(1)
     assert (len(first), len(second), more) == (5, 5, False)
@@ -25,7 +25,7 @@ def test_few_attempts_are_shared_evenly():
 
 def test_a_worker_holds_two_per_slot_and_an_endless_stream_is_read_as_needed():
     stream = (Attempt(Task(f"t{i}", "p", "g"), EnvRef("e", {}), i, "p") for i in itertools.count())
-    work = Workload(stream, workers=2, slots=4)
+    work = Workload(stream, workers=2, most_held=8)
     given, more = work.hand_out(0)
     assert (len(given), more) == (8, True)
     assert work.hand_out(0) == ([], True)
@@ -35,17 +35,17 @@ def test_a_worker_holds_two_per_slot_and_an_endless_stream_is_read_as_needed():
 
 
 def test_it_is_finished_when_everything_is_settled():
-    work = Workload(attempts(2), workers=1, slots=4)
+    work = Workload(attempts(2), workers=1, most_held=8)
     given, _ = work.hand_out(0)
     assert not work.finished
     work.settle(0, [attempt.key for attempt in given])
     assert work.finished
-    assert Workload([], workers=1, slots=1).finished
+    assert Workload([], workers=1, most_held=2).finished
 
 
 def test_what_a_dead_worker_held_is_played_again_by_any_worker():
     everything = attempts(8)
-    work = Workload(everything, workers=2, slots=4)
+    work = Workload(everything, workers=2, most_held=8)
     lost, _ = work.hand_out(0)
     assert work.lose(0) == []
     played = []
@@ -59,7 +59,7 @@ def test_what_a_dead_worker_held_is_played_again_by_any_worker():
 
 
 def test_one_attempt_that_kills_its_workers_is_the_only_one_given_up():
-    work = Workload(attempts(200), workers=1, slots=100)
+    work = Workload(attempts(200), workers=1, most_held=200)
     settled, given_up, deaths = [], [], 0
     while not work.finished:
         given, _ = work.hand_out(0)

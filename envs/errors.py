@@ -11,7 +11,13 @@ ReachgymError
 ├── DivergedError         training left the finite numbers; the weights were left as they were
 ├── ToolError             a tool refuses; its text goes to the agent as a tool message
 └── InfrastructureError   not the agent's doing: the attempt is unscored
-    └── SandboxError      no sandbox could be started, or it died by itself
+    ├── SandboxError      no sandbox could be started, or it died by itself
+    └── EndpointError     a model's endpoint gave no answer that could be used
+        ├── EndpointRefusedError     it refuses what is asked: says what to change
+        ├── EndpointBusyError        it asked for fewer requests to the end
+        ├── EndpointTimeoutError     it did not answer in time, or fell silent
+        ├── EndpointConnectionError  no connection came about, or none lasted
+        └── EndpointReplyError       it failed by itself, or its reply made no sense
 """
 
 from __future__ import annotations
@@ -63,3 +69,27 @@ class InfrastructureError(ReachgymError):
 
 class SandboxError(InfrastructureError):
     """No sandbox could be started, or one died by itself."""
+
+
+class EndpointError(InfrastructureError):
+    """A model's endpoint gave no answer that could be used."""
+
+
+class EndpointRefusedError(EndpointError):
+    """An endpoint refuses what is asked of it, however often; the text says what to change."""
+
+
+class EndpointBusyError(EndpointError):
+    """An endpoint asked for fewer requests until there was no more time or attempt left."""
+
+
+class EndpointTimeoutError(EndpointError):
+    """An endpoint did not answer in time, or fell silent in the middle of an answer."""
+
+
+class EndpointConnectionError(EndpointError):
+    """No connection to an endpoint came about, or none lasted for an answer."""
+
+
+class EndpointReplyError(EndpointError):
+    """An endpoint failed by itself, or replied with what is no chat completion."""

@@ -1,0 +1,1 @@
+"""Agents behind OpenAI-compatible chat-completions endpoints."""

@@ -82,8 +82,19 @@ def rollout(
     env: Annotated[str, typer.Argument(help="An environment id, or `module:ns/Id-v0`.")],
     out: Annotated[Path, typer.Option(help="Folder of the trajectory store; continued if there.")],
     agent: Annotated[
-        str, typer.Option(help="`oracle`, `random`, or a checkpoint's folder.")
+        str,
+        typer.Option(help="`oracle`, `random`, a checkpoint's folder, or an endpoint's model."),
     ] = "oracle",
+    endpoint: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="An OpenAI-compatible server that has the model."),
+    ] = None,
+    server: Annotated[
+        str, typer.Option(help="Which: openai, vllm, sglang, llama.cpp or other.")
+    ] = "other",
+    api_key_env: Annotated[
+        str, typer.Option(metavar="NAME", help="The variable that holds the endpoint's key.")
+    ] = "OPENAI_API_KEY",
     tasks: Annotated[int, typer.Option(min=1, help="How many tasks.")] = 8,
     attempts: Annotated[int, typer.Option(min=1, help="Attempts of each.")] = 1,
     split: Annotated[str, typer.Option(help="train, validation or held_out.")] = "held_out",
@@ -92,29 +103,42 @@ def rollout(
     num_gpus: Annotated[
         float, typer.Option(min=0, help="GPUs of each worker; a fraction shares one.")
     ] = 0.0,
+    resources: Annotated[
+        list[str],
+        typer.Option("--resource", metavar="NAME=AMOUNT", help="What else each needs of Ray."),
+    ] = [],  # noqa: B006 - typer copies its defaults
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster, e.g. `auto`; default: start Ray here.")
     ] = None,
+    working_dir: Annotated[
+        Path | None, typer.Option(help="A folder that every worker can import from.")
+    ] = None,
+    dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard.")] = False,
     kwargs: Annotated[
         list[str],
         typer.Option("--set", metavar="KEY=VALUE", help="An argument of the environment."),
-    ] = [],  # noqa: B006 - typer copies its defaults
+    ] = [],  # noqa: B006
     track: TrackOption = [],  # noqa: B006
 ) -> None:
     """Make attempts at an environment's tasks with an agent, and keep the trajectories."""
-    from reachgym.study.cli_rollout import RolloutRequest, run_rollout
+    from reachgym.study.cli_rollout import (
+        AgentRequest,
+        Place,
+        RolloutRequest,
+        parse_resources,
+        run_rollout,
+    )
 
     request = RolloutRequest(
         env=env,
         kwargs=tuple(kwargs),
-        agent=agent,
+        agent=AgentRequest(agent, endpoint, server, api_key_env),
         tasks=tasks,
         attempts=attempts,
         split=split,
-        workers=workers,
-        slots=slots,
-        num_gpus=num_gpus,
-        address=address,
+        place=Place(
+            workers, slots, num_gpus, parse_resources(resources), address, working_dir, dashboard
+        ),
         out=out,
         track=tuple(track),
     )

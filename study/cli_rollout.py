@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +10,18 @@ from pathlib import Path
 import pyarrow.compute as pc
 from rich.console import Console
 
+from reachgym.agents.endpoint.agent import EndpointFactory
+from reachgym.agents.endpoint.dialects import Server
+from reachgym.agents.endpoint.settings import EndpointSettings
 from reachgym.agents.protocol import Agent
 from reachgym.agents.scripted import oracle_agent, random_agent
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.registration import EnvRef, make
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.types import SPLITS, Split
+from reachgym.rollout.cluster import connect, disconnect
 from reachgym.rollout.episode import Attempt
-from reachgym.rollout.fleet import Fleet, connect, disconnect
+from reachgym.rollout.fleet import Fleet
 from reachgym.rollout.progress import Progress
 from reachgym.rollout.store import TrajectoryStore
 from reachgym.study.cli_envs import parse_kwargs
@@ -27,28 +31,73 @@ from reachgym.study.tracking import METRICS, Track, Tracking
 
 
 @dataclass(frozen=True, slots=True)
+class AgentRequest:
+    """Who is to act.
+
+    Attributes:
+        name: `oracle`, `random`, a checkpoint's folder, or a model's name at the endpoint.
+        endpoint: Where the model answers; None for the others.
+        server: What answers there.
+        api_key_env: The environment variable that holds the endpoint's key.
+    """
+
+    name: str
+    endpoint: str | None
+    server: str
+    api_key_env: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the attempts are made, and what each worker gets there."""
+
+    workers: int
+    slots: int
+    num_gpus: float
+    resources: Mapping[str, float]
+    address: str | None
+    working_dir: Path | None
+    dashboard: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutRequest:
     """What `reachgym rollout` was asked for."""
 
     env: str
     kwargs: tuple[str, ...]
-    agent: str
+    agent: AgentRequest
     tasks: int
     attempts: int
     split: str
-    workers: int
-    slots: int
-    num_gpus: float
-    address: str | None
+    place: Place
     out: Path
     track: tuple[str, ...]
+
+
+def parse_resources(given: Sequence[str]) -> dict[str, float]:
+    """Amounts by name, from `NAME=AMOUNT`.
+
+    Raises:
+        ConfigError: One is not of this form.
+    """
+    amounts = {}
+    for text in given:
+        name, _, amount = text.partition("=")
+        try:
+            amounts[name] = float(amount)
+        except ValueError:
+            raise ConfigError(
+                f"--resource expects NAME=AMOUNT, e.g. disk=1; got '{text}'"
+            ) from None
+    return amounts
 
 
 def run_rollout(request: RolloutRequest, console: Console) -> None:
     """Make the attempts that the store does not hold yet, and print what came out.
 
     Raises:
-        ConfigError: The split or the agent does not exist.
+        ConfigError: The split, the server or the agent does not exist.
     """
     factory = _factory(request)
     attempts = _attempts(request)
@@ -60,16 +109,30 @@ def run_rollout(request: RolloutRequest, console: Console) -> None:
     if len(left) < len(attempts):
         console.print(f"{len(attempts) - len(left)} of {len(attempts)} attempts are there already")
     if left:
-        connect(request.address, num_cpus=request.workers)
+        place = request.place
+        connect(
+            place.address,
+            num_cpus=place.workers,
+            working_dir=place.working_dir,
+            dashboard=place.dashboard,
+        )
         try:
-            with Fleet(
-                factory, workers=request.workers, slots=request.slots, num_gpus=request.num_gpus
-            ) as fleet:
+            with _fleet(factory, place) as fleet:
                 track = tracking.open("rollout", request.out / METRICS)
                 _keep(fleet, left, store, console, track)
         finally:
             disconnect()
     _print_outcome(store, console)
+
+
+def _fleet(factory: Callable[[], Agent], place: Place) -> Fleet:
+    return Fleet(
+        factory,
+        workers=place.workers,
+        slots=place.slots,
+        num_gpus=place.num_gpus,
+        resources=place.resources,
+    )
 
 
 def _keep(
@@ -96,8 +159,8 @@ def _attempts(request: RolloutRequest) -> list[Attempt]:
         Attempt(
             task=(task := env.taskset.task(split, index)),
             env=ref,
-            seed=derive_seed(request.agent, ref.text, task.hash, number),
-            policy=request.agent,
+            seed=derive_seed(request.agent.name, ref.text, task.hash, number),
+            policy=request.agent.name,
             budget=env.budget,
         )
         for index in range(count)
@@ -113,11 +176,29 @@ def _split(name: str) -> Split:
 
 
 def _factory(request: RolloutRequest) -> Callable[[], Agent]:
-    if request.agent == "oracle":
+    agent = request.agent
+    if agent.endpoint is not None:
+        settings = EndpointSettings(
+            agent.endpoint,
+            agent.name,
+            _server(agent.server),
+            api_key_env=agent.api_key_env,
+            concurrency=request.place.slots,
+        )
+        return EndpointFactory(settings)
+    if agent.name == "oracle":
         return lambda: oracle_agent(request.env)
-    if request.agent == "random":
+    if agent.name == "random":
         return lambda: random_agent(request.env)
-    return CheckpointFactory(Path(request.agent), request.slots)
+    device = "cuda" if request.place.num_gpus else "cpu"
+    return CheckpointFactory(Path(agent.name), request.place.slots, device)
+
+
+def _server(name: str) -> Server:
+    for server in Server:
+        if server == name:
+            return server
+    raise ConfigError(f"--server expects one of {', '.join(Server)}; got '{name}'")
 
 
 def _print_outcome(store: TrajectoryStore, console: Console) -> None:

@@ -71,10 +71,17 @@ class PolicyFactory:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFactory:
-    """Builds a policy over a checkpoint's folder, whichever renderer it needs."""
+    """Builds a policy over a checkpoint's folder, whichever renderer it needs.
+
+    Attributes:
+        path: The folder.
+        max_batch: Most rows in one forward pass.
+        device: A torch device.
+    """
 
     path: Path
     max_batch: int
+    device: str = "cpu"
 
     def __call__(self) -> Policy:
         """Build it, in the worker's process.
@@ -91,4 +98,4 @@ class CheckpointFactory:
         renderer: Renderer = (
             ChatRenderer.from_checkpoint(self.path) if has_tokenizer else TerseRenderer()
         )
-        return TransformersPolicy(model, renderer, max_batch=self.max_batch)
+        return TransformersPolicy(model, renderer, max_batch=self.max_batch, device=self.device)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from reachgym.rollout.fleet import connect, disconnect
+from reachgym.rollout.cluster import connect, disconnect
 from reachgym.study.analyse import analyse
 from reachgym.study.config.study import StudyConfig
 from reachgym.study.families import Families

@@ -98,7 +98,7 @@ class RolloutView:
 
     def _line(self) -> str:
         fleet = self._last.fleet
-        parts = [self._counts(), self._pace()]
+        parts = [f"attempts: {self._counts()}", self._pace()]
         if fleet is not None:
             parts += [_fleet(fleet), _failures(fleet)]
         return "; ".join(part for part in parts if part)
@@ -108,7 +108,7 @@ class RolloutView:
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
             Text("attempts"),
-            ProgressBar(total=last.total, completed=last.done, width=32, pulse=last.total is None),
+            ProgressBar(total=last.total, completed=last.done, width=24, pulse=last.total is None),
             Text(self._counts()),
         )
         rows: list[RenderableType] = [bar, Text("  " + self._pace())]
@@ -121,9 +121,9 @@ class RolloutView:
     def _counts(self) -> str:
         last = self._last
         if last.total is None:
-            return f"{last.done:,} attempts in {_clock(last.elapsed_s)}"
+            return f"{last.done:,} in {_clock(last.elapsed_s)}"
         left = "estimating time left" if last.eta_s is None else f"about {_clock(last.eta_s)} left"
-        return f"{last.done:,} of {last.total:,} attempts in {_clock(last.elapsed_s)}, {left}"
+        return f"{last.done:,} of {last.total:,} in {_clock(last.elapsed_s)}, {left}"
 
     def _pace(self) -> str:
         attempts_per_s, tokens_per_s = self._rates()

@@ -34,7 +34,7 @@ def test_a_terminal_shows_pace_fleet_and_failures_by_cause(terminal):
         view.update(Progress(50, 500, 3, 10.0, 4_000, FLEET))
         view.update(Progress(100, 500, 13, 20.0, 24_000, FLEET))
     text = shown(terminal)
-    assert "100 of 500 attempts in 0:20, about 1:20 left" in text
+    assert "100 of 500 in 0:20, about 1:20 left" in text
     assert "5.0 attempts/s, 2,000 tokens/s" in text
     assert "30 in flight, 128 waiting, 2 workers (1 starting), 1 died, weights 2" in text
     assert "3 made anew as too old" in text
@@ -55,7 +55,7 @@ def test_a_log_gets_a_line_now_and_then_and_no_control_characters():
     view.update(Progress(50, 500, 3, 10.0, 4_000, FLEET))
     assert shown(log) == ""
     view.update(Progress(60, None, 3, 3_700.0, 4_000, FLEET))
-    assert shown(log).startswith("60 attempts in 1:01:40; ")
+    assert shown(log).startswith("attempts: 60 in 1:01:40; ")
     assert shown(log).count("\n") == 1
     assert "\x1b" not in shown(log)
 

@@ -10,7 +10,8 @@ from collections import deque
 # back after some thirty rounds.
 _STEP_SHARE = 1 / 32
 _CUT = 0.5
-# The first requests after a pause are spread over as long as the pause, and no longer than this.
+# After a pause, as many requests as may be in flight start within as long as the pause lasted, and
+# at most within this.
 _LONGEST_SPREAD_S = 2.0
 
 
@@ -76,7 +77,7 @@ class Limiter:
         if now_s + seconds <= self._held_until_s:
             return
         self._held_until_s = now_s + seconds
-        self._spread_starts = self.limit
+        self._spread_starts = self._most
         self._gap_s = min(seconds, _LONGEST_SPREAD_S) / self.limit
 
     def _is_free(self, now_s: float) -> bool:

@@ -36,7 +36,7 @@ def serve() -> Iterator[Callable[..., LoopbackServer]]:
 def settings() -> Callable[..., EndpointSettings]:
     """Settings for a server, with waits as short as a test can bear."""
 
-    def make(server: LoopbackServer, **fields) -> EndpointSettings:
+    def make(server: LoopbackServer, /, **fields) -> EndpointSettings:
         chosen = {
             "api_key_env": None,
             "stream": False,
@@ -51,7 +51,7 @@ def settings() -> Callable[..., EndpointSettings]:
 @pytest.fixture
 def agent(settings) -> Callable[..., EndpointAgent]:
     """An agent at a server."""
-    return lambda server, **fields: EndpointAgent(settings(server, **fields))
+    return lambda server, /, **fields: EndpointAgent(settings(server, **fields))
 
 
 @pytest.fixture
@@ -69,9 +69,9 @@ def ask() -> Callable[..., Request]:
 @pytest.fixture
 def turn(agent, ask) -> Callable[..., object]:
     """One turn at a server, as the engine gives it: a completion or an exception."""
-    return lambda server, request=None, **fields: run(agent(server, **fields), [request or ask()])[
-        0
-    ]
+    return lambda server, request=None, /, **fields: run(
+        agent(server, **fields), [request or ask()]
+    )[0]
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ class LoopbackServer:
                         return
                 finally:
                     self.in_flight -= 1
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

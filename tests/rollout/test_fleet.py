@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+import fleet_world
 import numpy as np
 import pytest
 import ray
 from echo_world import SeededAgent, Weightless, attempts
+from fleet_world import Marking, Watching
 
 from reachgym.agents.protocol import Completion, TokenSequence
 from reachgym.envs.errors import ConfigError, InputError
@@ -20,12 +24,29 @@ from reachgym.rollout.scheduler import run_attempts
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
+def cluster(tmp_path_factory) -> Iterator[Path]:
+    """The folder in which agents leave traces."""
+    traces = tmp_path_factory.mktemp("traces")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parent / "worlds"))
+        patch.setenv(fleet_world.FOLDER, str(traces))
         connect(num_cpus=2)
-        yield
+        yield traces
         disconnect()
+
+
+@pytest.fixture
+def traces(cluster) -> Path:
+    for left in cluster.iterdir():
+        left.unlink()
+    return cluster
+
+
+def eventually(condition: Callable[[], bool], within_s: float = 20.0) -> bool:
+    deadline_s = time.monotonic() + within_s
+    while not condition() and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return condition()
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +115,104 @@ def test_workers_import_the_module_that_an_environments_name_begins_with(cluster
     assert sum(row.verdict.passed for row in played) == 1
 
 
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ({"num_gpus": 1.5}, "num_gpus below 1 or a whole number; got 1.5"),
+        ({"num_cpus": -1}, "num_cpus of 0 or more; got -1"),
+        ({"num_cpus": 0}, "cannot be placed; give it a small share"),
+        ({"resources": {"tpu": 1}}, "1 workers of 1 tpu need 1, the cluster has 0"),
+        ({"most_held": 3}, "most_held of 4 slots or more; got 3"),
+        ({"max_staleness": -1}, "max_staleness of 0 or more, or None; got -1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(cluster, wish, told):
+    with pytest.raises(ConfigError, match=told):
+        Fleet(SeededAgent, workers=1, slots=4, **wish)
+
+
 def test_more_workers_than_the_cluster_has_room_for_are_refused(cluster):
     with pytest.raises(ConfigError, match="need 9, the cluster has 2"):
         Fleet(SeededAgent, workers=9, slots=1)
+
+
+def test_one_copy_of_the_weights_serves_every_worker_of_a_node(traces):
+    with Fleet(Watching, workers=2, slots=2, num_cpus=0.5) as fleet:
+        fleet.publish({"w": np.ones(1_000_000, np.float32)}, 1)
+        fleet.publish({"w": np.full(1_000_000, 2, np.float32)}, 2)
+    told = [(file.name.split("-")[0], file.read_text().split()) for file in traces.iterdir()]
+    for version, total in (("1", "1e+06"), ("2", "2e+06")):
+        first, second = [rest for of, rest in told if of == version]
+        # The same bytes of the same shared memory, which nobody can write.
+        assert first == second == [first[0], "False", total]
+
+
+@pytest.mark.parametrize("bound", [0, 2])
+def test_nothing_is_handed_out_that_began_too_many_versions_ago(traces, bound):
+    told: list[Progress] = []
+    with Fleet(Marking, workers=2, slots=4, num_cpus=0.5, max_staleness=bound) as fleet:
+        played, version = [], 0
+        for row in fleet.run(fleet_world.attempts(60), on_progress=told.append):
+            assert version - row.policy_version <= bound
+            played.append(row.key.seed)
+            if len(played) % 5 == 0:
+                version += 1
+                fleet.publish({}, version)
+    assert sorted(played) == list(range(60))
+    assert told[-1].fleet.stale > 0
+    assert told[-1].done == 60
+
+
+def test_with_a_bound_versions_must_grow(cluster):
+    with Fleet(Marking, workers=1, slots=1, num_cpus=0.5, max_staleness=0) as fleet:
+        fleet.publish({}, 3)
+        with pytest.raises(InputError, match="got 3 after 3"):
+            fleet.publish({}, 3)
+
+
+def test_an_agent_that_keeps_its_version_to_itself_is_refused_weights(cluster):
+    class Silent(Marking):
+        def load_weights(self, state, version):
+            """Keep the old version."""
+
+    with (
+        Fleet(Silent, workers=1, slots=1, num_cpus=0.5) as fleet,
+        pytest.raises(InputError, match="Silent has version 0 after load_weights of version 1"),
+    ):
+        fleet.publish({}, 1)
+
+
+def test_a_slow_consumer_stops_the_workers_at_the_bound_and_no_earlier(traces):
+    def started() -> int:
+        return len(list(traces.glob("started-*")))
+
+    def more_than(taken: int) -> bool:
+        return started() > taken
+
+    with Fleet(Marking, workers=2, slots=2, num_cpus=0.5, most_held=10) as fleet:
+        taken = 0
+        for _ in fleet.run(fleet_world.attempts(100)):
+            taken += 1
+            if taken in (1, 30, 55):
+                # Workers play on without being asked, until each holds its ten.
+                assert eventually(partial(more_than, taken))
+                time.sleep(0.3)
+            assert started() <= taken + 2 * 10
+    assert taken == started() == 100
+
+
+def test_who_looks_on_is_told_what_the_fleet_is_at(traces):
+    told: list[Progress] = []
+    with Fleet(Marking, workers=2, slots=4, num_cpus=0.5) as fleet:
+        fleet.publish({}, 5)
+        list(fleet.run(fleet_world.attempts(40), on_progress=told.append))
+    first, last = told[0].fleet, told[-1].fleet
+    assert (last.version, last.deaths, last.stale, last.queue, last.failures) == (5, 0, 0, 0, {})
+    assert [(worker.starting, worker.held, worker.version) for worker in last.workers] == (
+        [(False, 0, 5)] * 2
+    )
+    assert all(worker.node for worker in last.workers)
+    assert sum(worker.held for worker in first.workers) + first.queue > 0
 
 
 def test_agents_without_weights_say_so(cluster):

@@ -11,7 +11,13 @@ import numpy as np
 import torch
 
 from reachgym.agents.generation.kept import Kept, KeptCaches
-from reachgym.agents.generation.reading import Reader, Reading
+from reachgym.agents.generation.llama import is_plain_llama, read_token
+from reachgym.agents.generation.reading import (
+    LONG_PIECE_TOKENS,
+    PIECE_TOKENS,
+    Reader,
+    Reading,
+)
 from reachgym.agents.generation.rows import Row, RunningRow, Sampled
 from reachgym.agents.generation.shape import CacheShape
 from reachgym.agents.generation.slots import SlotCache
@@ -19,6 +25,10 @@ from reachgym.agents.sampling import Decoding, draw, log_distribution
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+# Slots grow by so many tokens.
+_BLOCK_TOKENS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,7 @@ class Decoder:
         self._max_rows = max_rows
         self._cache_bytes = cache_bytes
         self._keep = keep
+        self._plain_llama = is_plain_llama(model, shape)
         self._waiting: dict[int, RunningRow] = {}
         self._reader = Reader(model, shape, pad_id)
         # Each at its own place among the slots.
@@ -158,6 +169,8 @@ class Decoder:
 
     def _take_up(self) -> None:
         """Begin rows in their order while there is room for another."""
+        if not self._waiting:
+            return
         taken = self._taken()
         columns = max((running.row.columns for running in taken), default=0)
         count = len(taken)
@@ -193,7 +206,7 @@ class Decoder:
         alone = not self._running
         self._install(self._reader.finished())
         while self._reader:
-            self._reader.read()
+            self._reader.read(LONG_PIECE_TOKENS if alone else PIECE_TOKENS)
             self._install(self._reader.finished())
             if not alone:
                 return
@@ -215,40 +228,38 @@ class Decoder:
                 self._kept.put(reading.ids, kept)
 
     def _fit(self, adopted: int) -> None:
-        """Give every running row a slot with room for its newest token.
+        """Give every running row a slot with room for its newest token, and little more.
 
         Args:
             adopted: How many of the rows are in a slot already.
         """
         lengths = [running.length for running in self._running]
-        rows, columns = len(lengths), max(lengths) + 1
-        if rows <= self._slots.rows and columns <= self._slots.columns:
+        # In blocks, so that slots seldom change; every step attends to all columns that there are.
+        columns = (max(lengths) // _BLOCK_TOKENS + 1) * _BLOCK_TOKENS
+        wide = columns > self._slots.columns or 4 * columns < 3 * self._slots.columns
+        if not wide and len(lengths) <= self._slots.rows:
             return
-        # Twice what is needed, so that slots seldom grow; no more than they may come to need.
-        most = max(running.row.columns for running in self._running)
-        columns = min(2 * columns, most)
-        rows = max(rows, min(2 * self._slots.rows, self._max_rows))
-        grown = SlotCache(self._shape, rows, columns)
-        grown.adopt(self._slots, lengths[:adopted])
-        self._slots = grown
+        rows = max(len(lengths), min(2 * self._slots.rows, self._max_rows))
+        fitting = SlotCache(self._shape, rows, columns)
+        fitting.adopt(self._slots, lengths[:adopted])
+        self._slots = fitting
 
     def _decode(self) -> list[tuple[int, Sampled | Exception]]:
         """Read every row's newest token and sample the next."""
         rows = self._running
-        starts = [running.length for running in rows]
         self._fit(adopted=len(rows))
         device = self._shape.device
         # One copy to the device and one back: each costs a wait there.
         given_3_B = torch.tensor(
             [
                 [running.newest for running in rows],
-                starts,
+                [running.length for running in rows],
                 [running.uniforms.random() for running in rows],
             ],
             dtype=torch.float64,
         ).to(device)
         ids_B, starts_B = given_3_B[:2].long()
-        logits_B_V = self._slots.forward(self._model, ids_B[:, None], starts_B, max(starts) + 1)
+        logits_B_V = self._logits(ids_B, starts_B)
         logprobs_B_V = log_distribution(self._constrained(logits_B_V), self._decoding)
         ids_B = draw(logprobs_B_V, given_3_B[2])
         drawn_B = logprobs_B_V.gather(1, ids_B[:, None])[:, 0]
@@ -256,6 +267,11 @@ class Decoder:
         self._steps += 1
         self._decoded += len(rows)
         return self._take([int(token) for token in ids], logprobs)
+
+    def _logits(self, ids_B: torch.Tensor, starts_B: torch.Tensor) -> torch.Tensor:
+        if self._plain_llama:
+            return read_token(self._model, self._slots, ids_B, starts_B)
+        return self._slots.forward(self._model, ids_B[:, None], starts_B)
 
     def _constrained(self, logits_B_V: torch.Tensor) -> torch.Tensor:
         """The logits with -inf where an id is not allowed; the rest is tempered and truncated."""

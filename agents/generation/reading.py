@@ -17,8 +17,9 @@ from reachgym.agents.generation.slots import SlotCache
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# Tokens of one forward pass, padding included: rows that run wait for no more.
-_PIECE_TOKENS = 1024
+# Tokens of one forward pass, padding included: while rows run that wait for it, and while none do.
+PIECE_TOKENS = 512
+LONG_PIECE_TOKENS = 2048
 
 
 @dataclass(slots=True, eq=False)
@@ -108,14 +109,18 @@ class Reader:
         self._readings = [reading for reading in self._readings if reading.left]
         return finished
 
-    def read(self) -> None:
-        """Read one piece: of the oldest history, and of others of about its length."""
+    def read(self, tokens_at_most: int) -> None:
+        """Read one piece: of the oldest history, and of others of about its length.
+
+        Args:
+            tokens_at_most: Of the forward pass, padding included.
+        """
         piece: list[Reading] = []
         tokens = width = 0
         for reading in self._readings:
-            left = min(reading.left, _PIECE_TOKENS)
+            left = min(reading.left, tokens_at_most)
             padded = (len(piece) + 1) * max(width, left)
-            if not piece or padded <= min(_PIECE_TOKENS, 2 * (tokens + left)):
+            if not piece or padded <= min(tokens_at_most, 2 * (tokens + left)):
                 piece.append(reading)
                 tokens, width = tokens + left, max(width, left)
         self._forward(piece, width)
@@ -131,6 +136,6 @@ class Reader:
             cache.install([place], reading.block_L_2_H_N_D)
         device = self._shape.device
         ids, first = torch.from_numpy(ids_U_T).to(device), torch.tensor(starts, device=device)
-        cache.forward(self._model, ids, first, cache.columns)
+        cache.forward(self._model, ids, first)
         for place, reading in enumerate(piece):
             reading.block_L_2_H_N_D = cache.block(place, ends[place])

@@ -50,30 +50,30 @@ class CacheShape:
         return 2 * self.layers * self.heads * self.size * self.dtype.itemsize
 
     def slab(self, rows: int, tokens: int) -> torch.Tensor:
-        """Room for keys and values, shape (L, 2, rows, H, tokens, D)."""
+        """Room for keys and values, not filled yet, shape (L, 2, rows, H, tokens, D)."""
         shape = (self.layers, 2, rows, self.heads, tokens, self.size)
-        # Zeros, not garbage: a masked column still meets the weight 0, and 0 * NaN is NaN.
-        return torch.zeros(shape, dtype=self.dtype, device=self.device)
+        return torch.empty(shape, dtype=self.dtype, device=self.device)
 
     def mask(self, positions_B_T: torch.Tensor, columns: int) -> Mask:
-        """What is added to attention scores, shape (B, 1, T, columns): 0 or -inf.
+        """What is added to attention scores, each of shape (B, 1, T, columns): 0 or -inf.
 
         Args:
             positions_B_T: Of the tokens that look back.
             columns: Positions that there are to look at.
         """
-        seen_S = torch.arange(columns, device=self.device)
-        looks_B_1_T_1 = positions_B_T[:, None, :, None]
-        hidden_B_1_T_S = seen_S > looks_B_1_T_1
-        everything = self._added(hidden_B_1_T_S)
+        everything = self.causal_mask(positions_B_T, columns)
         if self.window is None:
             return everything
-        window = self._added(hidden_B_1_T_S | (seen_S <= looks_B_1_T_1 - self.window))
+        oldest_B_1_T_1 = positions_B_T[:, None, :, None] - self.window + 1
+        outside_B_1_T_S = torch.arange(columns, device=self.device) < oldest_B_1_T_1
+        window = everything.masked_fill(outside_B_1_T_S, -torch.inf)
         return {_FULL: everything, _SLIDING: window} if self.full else window
 
-    def _added(self, hidden_B_1_T_S: torch.Tensor) -> torch.Tensor:
-        zeros = torch.zeros(hidden_B_1_T_S.shape, dtype=self.dtype, device=self.device)
-        return zeros.masked_fill_(hidden_B_1_T_S, -torch.inf)
+    def causal_mask(self, positions_B_T: torch.Tensor, columns: int) -> torch.Tensor:
+        """The mask of layers that attend to all earlier tokens, shape (B, 1, T, columns)."""
+        later_B_1_T_S = torch.arange(columns, device=self.device) > positions_B_T[:, None, :, None]
+        zeros = torch.zeros(later_B_1_T_S.shape, dtype=self.dtype, device=self.device)
+        return zeros.masked_fill_(later_B_1_T_S, -torch.inf)
 
 
 @torch.inference_mode()

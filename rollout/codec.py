@@ -66,12 +66,13 @@ _USAGE_COLUMN = {"turns": "turn_count"}
 _usage_values = attrgetter(*_USAGE)
 _timing_values = attrgetter(*_TIMINGS)
 
-KEY_COLUMNS = ("task_hash", "seed", "policy")
+KEY_COLUMNS = ("task_hash", "seed", "policy", "version")
 SCHEMA = pa.schema(
     [
         ("task_hash", pa.string()),
         ("seed", pa.int64()),
         ("policy", pa.string()),
+        ("version", pa.int64()),
         ("task_id", pa.string()),
         ("family", pa.string()),
         ("split", pa.string()),
@@ -103,6 +104,7 @@ def encode(trajectories: Iterable[Trajectory]) -> pa.Table:
         _strings([key.task_hash for key in keys]),
         [key.seed for key in keys],
         _strings([key.policy for key in keys]),
+        [key.version for key in keys],
         _strings([row.task_id for row in rows]),
         _strings([row.family for row in rows]),
         _strings([row.split for row in rows]),
@@ -142,7 +144,7 @@ def decode(table: pa.Table) -> Iterator[Trajectory]:
     ):
         kind = row["failure_kind"]
         yield Trajectory(
-            key=AttemptKey(row["task_hash"], row["seed"], row["policy"]),
+            key=AttemptKey(*(row[name] for name in KEY_COLUMNS)),
             task_id=row["task_id"],
             family=row["family"],
             split=row["split"],

@@ -41,6 +41,7 @@ class Attempt:
         seed: Everything random in the attempt follows from it; never negative.
         policy: Who acts, e.g. `"base"` or `"rl_tools/seed-1"`.
         budget: What the attempt may spend.
+        version: Which of the policy's weights are asked, counted by whoever makes the attempt.
     """
 
     task: Task
@@ -48,11 +49,12 @@ class Attempt:
     seed: int
     policy: str
     budget: Budget = field(default_factory=Budget)
+    version: int = 0
 
     @property
     def key(self) -> AttemptKey:
         """The attempt's identity in a store."""
-        return AttemptKey(self.task.hash, self.seed, self.policy)
+        return AttemptKey(self.task.hash, self.seed, self.policy, self.version)
 
 
 class Episode:

@@ -19,11 +19,12 @@ from reachgym.rollout.trajectory import AttemptKey, Trajectory
 # What pyarrow takes to choose rows: column, comparison, value.
 _Filters: TypeAlias = list[tuple[str, str, object]]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _FORMAT = "reachgym trajectories"
 _MARKER = "store.json"
 _SUMMARY = [
     "policy",
+    "version",
     "family",
     "split",
     "task_id",
@@ -104,8 +105,8 @@ class TrajectoryStore:
     def summary(self) -> pa.Table:
         """One row an attempt, failures included, with the columns that fit in memory.
 
-        Columns: policy, family, split, task_id, task_hash, seed, passed, reward, guess,
-        stop_reason, failure_kind, action_tokens, tool_calls.
+        Columns: policy, version, family, split, task_id, task_hash, seed, passed, reward, guess,
+        stop_reason, failure_kind, sandbox, action_tokens, tool_calls.
         """
         columns = list(dict.fromkeys([*_SUMMARY, *KEY_COLUMNS]))
         empty = pa.schema([SCHEMA.field(name) for name in columns]).empty_table()

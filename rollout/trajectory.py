@@ -57,11 +57,14 @@ class AttemptKey:
         task_hash: `Task.hash`.
         seed: The attempt's own seed.
         policy: Which policy acted, e.g. `"base"` or `"rl_tools/seed-1"`.
+        version: Which of the policy's weights the attempt was asked of. The weights that acted may
+            be others, and change from turn to turn: every completion tells its own.
     """
 
     task_hash: str
     seed: int
     policy: str
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)

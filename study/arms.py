@@ -70,7 +70,10 @@ def _attempts(
     interface = config.interfaces[arm.interface]
     numbers = range(step * arm.attempts, (step + 1) * arm.attempts)
     for family, task in families.training_batch(arm.prompts, rng):
-        yield from families.attempts(task, families.ref(family, interface), policy, numbers)
+        ref = families.ref(family, interface)
+        # Weights count from the start of this training, so that one that was killed and made anew
+        # makes the same attempts.
+        yield from families.attempts(task, ref, policy, numbers, version=step)
 
 
 def _samples(

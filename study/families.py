@@ -64,8 +64,10 @@ class Families:
         }
         return [(name, next(drawn[name])) for name in order]
 
-    def attempts(self, task: Task, ref: EnvRef, policy: str, numbers: range) -> Iterator[Attempt]:
+    def attempts(
+        self, task: Task, ref: EnvRef, policy: str, numbers: range, version: int = 0
+    ) -> Iterator[Attempt]:
         """Independent attempts of one task; equal numbers give equal seeds."""
         for number in numbers:
             seed = derive_seed(policy, ref.text, task.hash, number)
-            yield Attempt(task=task, env=ref, seed=seed, policy=policy, budget=self._budget)
+            yield Attempt(task, ref, seed, policy, self._budget, version)

@@ -74,8 +74,8 @@ def train_yoked(
 def _own_successes(leader: Path) -> Iterator[list[Sample]]:
     """What the leading arm solved, one batch for each version of its weights."""
     read = TrajectoryStore(leader / SUCCESSES).read()
-    ordered = sorted(read, key=lambda trajectory: trajectory.policy_version)
-    for _, batch in groupby(ordered, key=lambda trajectory: trajectory.policy_version):
+    ordered = sorted(read, key=lambda trajectory: trajectory.key.version)
+    for _, batch in groupby(ordered, key=lambda trajectory: trajectory.key.version):
         yield [sample_of_attempt(trajectory) for trajectory in batch]
 
 

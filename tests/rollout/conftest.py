@@ -31,6 +31,7 @@ def trajectory() -> Callable[..., Trajectory]:
         seed: int = 0,
         *,
         policy: str = "base",
+        version: int = 2,
         family: str = "lookup-2",
         failure: Failure | None = None,
         reward: float | None = 1.0,
@@ -56,7 +57,7 @@ def trajectory() -> Callable[..., Trajectory]:
             Message("tool", "", tool_call_id="c1"),
         )
         return Trajectory(
-            key=AttemptKey(f"{seed % 7:016x}", seed, policy),
+            key=AttemptKey(f"{seed % 7:016x}", seed, policy, version),
             task_id=f"task-{seed % 7}",
             family=family,
             split="held_out",

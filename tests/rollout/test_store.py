@@ -38,6 +38,13 @@ def test_the_same_seed_of_another_policy_is_another_attempt(tmp_path, trajectory
     assert [row.key.policy for row in store.read()] == ["base", "rl"]
 
 
+def test_the_same_seed_asked_of_other_weights_is_another_attempt(tmp_path, trajectory):
+    store = TrajectoryStore(tmp_path)
+    assert store.append([trajectory(1, version=3), trajectory(1, version=4)]) == 2
+    assert store.append([trajectory(1, version=4)]) == 0
+    assert [row.key.version for row in TrajectoryStore(tmp_path).read()] == [3, 4]
+
+
 def test_a_failure_is_kept_but_not_done_and_a_success_takes_its_place(tmp_path, trajectory):
     store = TrajectoryStore(tmp_path)
     store.append([trajectory(1, failure=GONE, reward=None), trajectory(2)])
@@ -80,6 +87,7 @@ def test_the_summary_has_a_row_an_attempt_and_the_light_columns(tmp_path, trajec
     done, failed = store.summary().to_pylist()
     assert done == {
         "policy": "base",
+        "version": 2,
         "family": "lookup-2",
         "split": "held_out",
         "task_id": "task-1",

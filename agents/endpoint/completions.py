@@ -11,7 +11,7 @@ from reachgym.agents.protocol import Completion, Conversation, FinishReason, Lim
 from reachgym.envs.types import JSON, Message, ToolCall
 
 _ADVICE = "give the arguments as one JSON object"
-_FINISHED = frozenset({"stop", "tool_calls", "function_call", "eos"})
+_FINISHED = frozenset({"stop", "tool_calls", "eos"})
 _CUT = "length"
 
 

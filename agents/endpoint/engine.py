@@ -58,6 +58,7 @@ class EndpointEngine:
         self._done: deque[tuple[_Submitted, Completion | Exception, Reply | None]] = deque()
         # Touched by the loop's thread only, but for the start.
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._ringing = False
         self._turns = TurnTaker(settings, key)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="endpoint", daemon=True)
@@ -159,8 +160,14 @@ class EndpointEngine:
         outcome, reply = await self._turns.take(submitted.request)
         self._tasks.pop(submitted.serial, None)
         self._done.append((submitted, outcome, reply))
-        if len(self._done) == 1:
-            self._wake()
+        # One call for everything that is done in this round of the loop.
+        if not self._ringing:
+            self._ringing = True
+            self._loop.call_soon(self._ring)
+
+    def _ring(self) -> None:
+        self._ringing = False
+        self._wake()
 
     async def _shut(self) -> None:
         self._take_in()
@@ -169,3 +176,4 @@ class EndpointEngine:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._turns.close()
+        await self._loop.shutdown_asyncgens()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from urllib.request import getproxies, proxy_bypass
 
@@ -31,6 +32,8 @@ _FILTERED = "content_filter"
 # Longer than most servers keep an idle connection: the one that ends it first should be us only
 # where it is really out of use.
 _KEEP_ALIVE_S = 30.0
+# A reply is there when its last event is; its connection is worth this much waiting and no more.
+_LINGER_S = 0.2
 
 
 class Exchange:
@@ -101,21 +104,26 @@ class Exchange:
         return text if self._key is None else self._key.redact(text)
 
     async def _read(self, response: httpx.Response, patience: _Patience) -> Reply | Fault:
-        refill_s = exhausted_s(response.headers)
+        # An ordinary dictionary: each look into httpx's own decodes all of them.
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in response.headers.raw
+        }
+        refill_s = exhausted_s(headers)
         if refill_s is not None:
             self._hold(refill_s)
+        pieces = _pieces(response, headers)
         if response.status_code != 200:
-            body = (await response.aread()).decode("utf-8", "replace")
-            return fault_of_status(
-                response.status_code, response.headers, body, self._settings, self.redact
-            )
+            text = b"".join([piece async for piece in pieces]).decode("utf-8", "replace")
+            return fault_of_status(response.status_code, headers, text, self._settings, self.redact)
         builder = ReplyBuilder()
-        if response.headers.get("content-type", "").startswith("text/event-stream"):
-            async for data in _events(response):
+        if headers.get("content-type", "").startswith("text/event-stream"):
+            async for data in _events(pieces):
                 patience.heard()
                 builder.add(data)
+            await _drain(pieces)
         else:
-            builder.add(await response.aread())
+            builder.add(b"".join([piece async for piece in pieces]))
         return self._judged(builder.reply())
 
     def _judged(self, reply: Reply) -> Reply | Fault:
@@ -169,10 +177,17 @@ class _Patience:
             self.timer.reschedule(self.until_s)
 
 
-async def _events(response: httpx.Response) -> AsyncIterator[bytes]:
+def _pieces(response: httpx.Response, headers: Mapping[str, str]) -> AsyncIterator[bytes]:
+    """The body as it comes, decoded where the server encoded it unasked."""
+    if "content-encoding" in headers or not isinstance(response.stream, httpx.AsyncByteStream):
+        return response.aiter_bytes()
+    return aiter(response.stream)
+
+
+async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The data of the stream's events up to the one that ends it."""
     reader = EventReader()
-    async for piece in response.aiter_bytes():
+    async for piece in pieces:
         for data in reader.feed(piece):
             if data == _DONE:
                 return
@@ -180,6 +195,14 @@ async def _events(response: httpx.Response) -> AsyncIterator[bytes]:
     for data in reader.close():
         if data != _DONE:
             yield data
+
+
+async def _drain(pieces: AsyncIterator[bytes]) -> None:
+    """Read to the end behind the last event: only then the connection can be used again."""
+    with suppress(TimeoutError, httpx.HTTPError, aiohttp.ClientError):
+        async with asyncio.timeout(_LINGER_S):
+            async for _ in pieces:
+                pass
 
 
 @cache

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
+T = TypeVar("T")
+
+
+def _or_none(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+    """What is not of the form that we know counts as not given."""
+    try:
+        return validate(value)
+    except ValidationError:
+        return None
+
+
+# What servers give beside the message differs, and none of it is worth a turn.
+_Beside: TypeAlias = Annotated[T | None, WrapValidator(_or_none)]
 _Id: TypeAlias = Annotated[int, Field(ge=0)]
 
 
@@ -47,14 +67,14 @@ class _Choice(_Model):
     message: _Said | None = None
     delta: _Said | None = None
     finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
-    token_ids: list[_Id] | None = None
-    prompt_token_ids: list[_Id] | None = None
+    logprobs: _Beside[_Logprobs] = None
+    token_ids: _Beside[list[_Id]] = None
+    prompt_token_ids: _Beside[list[_Id]] = None
 
 
 class _Usage(_Model):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: _Beside[int] = None
+    completion_tokens: _Beside[int] = None
 
 
 class _SglExt(_Model):
@@ -64,9 +84,9 @@ class _SglExt(_Model):
 
 class _Chunk(_Model):
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
-    prompt_token_ids: list[_Id] | None = None
-    sglext: _SglExt | None = None
+    usage: _Beside[_Usage] = None
+    prompt_token_ids: _Beside[list[_Id]] = None
+    sglext: _Beside[_SglExt] = None
     error: object = None
 
 

@@ -15,6 +15,7 @@ from reachgym.envs.types import Message, ToolCall, ToolSpec
 _SEED_BITS = 2**31 - 1
 # A call without a name is in no schema; servers refuse the history unless it has one.
 _NAMELESS = "unknown"
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class RequestWriter:
@@ -48,7 +49,7 @@ class RequestWriter:
             fields["tools"] = tool_entries(request.tools)
         if most_tokens is not None:
             fields[self._bound] = most_tokens
-        return json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace")
+        return _encode(fields).encode("utf-8", "replace")
 
 
 def message_entry(message: Message) -> Mapping[str, Any]:
@@ -81,6 +82,6 @@ def tool_entries(tools: Sequence[ToolSpec]) -> list[Mapping[str, Any]]:
 def _call_entry(call: ToolCall) -> Mapping[str, Any]:
     # Servers parse the arguments of the history, so a malformed call is shown with none; the tool
     # message behind it says what was wrong.
-    arguments = json.dumps(dict(call.arguments), ensure_ascii=False)
+    arguments = _encode(dict(call.arguments))
     function = {"name": call.name or _NAMELESS, "arguments": arguments}
     return {"id": call.id, "type": "function", "function": function}

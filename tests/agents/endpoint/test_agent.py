@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import pytest
-from loopback import completion, entry_of, http, message_of, streamed
+from loopback import DROP, completion, entry_of, http, message_of, streamed
 
 from reachgym.agents.endpoint.agent import EndpointAgent, EndpointFactory
 from reachgym.agents.protocol import Continuous
@@ -47,6 +48,21 @@ def test_a_rollout_through_an_endpoint_is_that_of_the_same_agent_in_process(serv
     got = told(run_attempts(agent(serve(oracle)), attempts(12), slots=4))
     assert got == wanted
     assert all(verdict.passed for verdict, *_ in got.values())
+
+
+def test_one_failed_conversation_is_one_unscored_attempt(serve, agent):
+    tasks = attempts(6)
+    unlucky = tasks[2].task.prompt
+
+    def script(call):
+        return [DROP] if unlucky in json.dumps(call.body) else oracle(call)
+
+    rows = {row.key: row for row in run_attempts(agent(serve(script)), tasks, slots=3)}
+    failed = [key for key, row in rows.items() if row.failure is not None]
+    assert failed == [tasks[2].key]
+    assert rows[failed[0]].failure.kind == "EndpointConnectionError"
+    assert rows[failed[0]].verdict.passed is None
+    assert all(row.verdict.passed for key, row in rows.items() if key not in failed)
 
 
 def test_acting_in_a_batch_gives_completions_in_order(serve, agent, ask):

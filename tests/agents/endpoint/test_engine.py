@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 
-from loopback import STALL, said
+import pytest
+from loopback import STALL, said, streamed
 
 from reachgym.agents.endpoint.engine import EndpointEngine
 
@@ -121,18 +121,17 @@ def test_closing_ends_waits_too(serve, agent, ask):
     assert time.monotonic() - started_s < 1.0
 
 
-def test_connections_are_used_again(serve, agent, ask, turns):
-    ports: set[int] = set()
-    server = serve(lambda call: [said("42")])
-    original = server._read
+@pytest.mark.parametrize("stream", [False, True])
+def test_connections_are_used_again(serve, agent, ask, turns, stream):
+    *pieces, end = streamed("four two")
+    server = serve(lambda call: [*pieces, 0.005, end] if stream else [said("42")])
+    turns(agent(server, concurrency=2, stream=stream), [ask() for _ in range(30)])
+    assert server.connections == 2
 
-    async def read(reader: asyncio.StreamReader):
-        ports.add(id(reader))
-        return await original(reader)
 
-    server._read = read
-    turns(agent(server, concurrency=2), [ask() for _ in range(30)])
-    assert len(ports) == 2
+def test_a_stream_without_an_end_behind_its_last_event_is_whole(serve, turn):
+    *pieces, _ = streamed("four two")
+    assert turn(serve(lambda call: [*pieces, STALL]), stream=True).message.content == "four two"
 
 
 def wait_for(condition) -> None:

@@ -77,6 +77,14 @@ def test_a_refusal_is_what_the_model_said(serve, turn):
     assert done.finish is FinishReason.STOP
 
 
+def test_what_stands_beside_the_message_in_an_unknown_form_costs_no_turn(serve, turn):
+    odd = {"logprobs": {"content": [{"logprob": None}]}, "token_ids": "7 8"}
+    server = serve(whole({"content": "42"}, choice=odd, usage={"completion_tokens": "many"}))
+    done = turn(server)
+    assert done.message.content == "42"
+    assert done.sampled_ids == ()
+
+
 def test_parts_of_a_content_are_joined(serve, turn):
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     assert turn(serve(whole({"content": parts}))).message.content == "ab"

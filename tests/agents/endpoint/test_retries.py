@@ -1,4 +1,4 @@
-"""Servers that stall, drop, refuse, fail and limit: what is tried again, when, and what it ends in."""
+"""Servers that stall, drop, refuse, fail and limit: what is tried again, and what it ends in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Token ids and log-probabilities: taken where a server gives them, as deltas, and never made up."""
+"""Token ids and log-probabilities: taken where a server gives them, as deltas, never made up."""
 
 from __future__ import annotations
 

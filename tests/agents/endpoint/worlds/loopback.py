@@ -49,6 +49,7 @@ class LoopbackServer:
     in_flight: int = 0
     most_in_flight: int = 0
     gone: int = 0
+    connections: int = 0
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -81,6 +82,7 @@ class LoopbackServer:
         self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             while call := await self._read(reader):
                 self.in_flight += 1

@@ -67,6 +67,8 @@ class EndpointEngine:
     @property
     def idle(self) -> bool:
         """Whether no turn is done."""
+        while self._done and not self._is_live(self._done[0][0]):
+            self._done.popleft()
         return not self._done
 
     def submit(self, ticket: int, request: Request) -> None:
@@ -84,7 +86,7 @@ class EndpointEngine:
         turns: list[tuple[int, Completion | Exception]] = []
         while self._done:
             submitted, outcome, reply = self._done.popleft()
-            if self._live.get(submitted.ticket) == submitted.serial:
+            if self._is_live(submitted):
                 del self._live[submitted.ticket]
                 if reply is not None and isinstance(outcome, Completion):
                     self._count(submitted.ticket, outcome, reply)
@@ -108,6 +110,11 @@ class EndpointEngine:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._done.clear()
+
+    def _is_live(self, submitted: _Submitted) -> bool:
+        """Whether the turn was not forgotten meanwhile."""
+        return self._live.get(submitted.ticket) == submitted.serial
 
     def _within_budget(self, ticket: int, request: Request) -> Request:
         """The request with what is left when turns without ids are counted, too."""

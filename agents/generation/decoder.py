@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
+from reachgym.agents.generation.batch import Batch, whole_blocks
 from reachgym.agents.generation.kept import Kept, KeptCaches
-from reachgym.agents.generation.llama import is_plain_llama, read_token
 from reachgym.agents.generation.reading import (
     LONG_PIECE_TOKENS,
     PIECE_TOKENS,
@@ -20,15 +19,10 @@ from reachgym.agents.generation.reading import (
 )
 from reachgym.agents.generation.rows import Row, RunningRow, Sampled
 from reachgym.agents.generation.shape import CacheShape
-from reachgym.agents.generation.slots import SlotCache
-from reachgym.agents.sampling import Decoding, draw, log_distribution
+from reachgym.agents.sampling import Decoding
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-
-# Slots grow by so many tokens.
-_BLOCK_TOKENS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,30 +78,28 @@ class Decoder:
             pad_id: Fills the end of shorter histories; never attended to.
             decoding: The distribution that is sampled.
             max_rows: Most rows in one forward pass.
-            cache_bytes: Bound of what the rows taken up may come to need, and of what is kept;
-                one row alone is taken up whatever it needs.
+            cache_bytes: Bound of the keys and values that the rows taken up may come to need and
+                of those that are kept; one row alone is taken up whatever it needs. Growing and
+                reading take a copy beside it for as long as they last.
             keep: Whether caches of rows that ended, and of prompts, are kept for later rows.
         """
         self._model = model
         self._shape = shape
-        self._stop_ids = stop_ids
-        self._decoding = decoding
         self._max_rows = max_rows
         self._cache_bytes = cache_bytes
         self._keep = keep
-        self._plain_llama = is_plain_llama(model, shape)
         self._waiting: dict[int, RunningRow] = {}
         self._reader = Reader(model, shape, pad_id)
-        # Each at its own place among the slots.
-        self._running: list[RunningRow] = []
-        self._slots = SlotCache(shape, 0, 0)
+        self._batch = Batch(
+            model, shape, stop_ids=stop_ids, decoding=decoding, max_bytes=cache_bytes
+        )
         self._kept = KeptCaches()
         self._steps = self._decoded = 0
 
     @property
     def idle(self) -> bool:
         """Whether there is no row."""
-        return not (self._waiting or self._reader or self._running)
+        return not (self._waiting or self._reader or self._batch.rows)
 
     @property
     def stats(self) -> DecoderStats:
@@ -127,11 +119,12 @@ class Decoder:
         """Let a row wait for its turn; what was kept under its key may serve it."""
         self._waiting[key] = RunningRow(key, row)
 
+    @torch.inference_mode()
     def drop(self, key: int) -> None:
         """End a row without a result, and give up what is kept under its key."""
         self._waiting.pop(key, None)
         self._reader.drop(key)
-        self._vacate([slot for slot, row in enumerate(self._running) if row.key == key])
+        self._batch.leave([slot for slot, row in enumerate(self._batch.rows) if row.key == key])
         self._kept.drop(key)
 
     def restart(self) -> None:
@@ -147,8 +140,7 @@ class Decoder:
         """Forget every row and give up every cache."""
         self._waiting = {}
         self._reader.clear()
-        self._running = []
-        self._slots = SlotCache(self._shape, 0, 0)
+        self._batch.clear()
         self._kept.clear()
 
     @torch.inference_mode()
@@ -162,10 +154,10 @@ class Decoder:
             self._model.eval()
         self._take_up()
         self._read()
-        return self._decode() if self._running else []
+        return self._sample() if self._batch.rows else []
 
     def _taken(self) -> list[RunningRow]:
-        return [*self._running, *self._reader.rows()]
+        return [*self._batch.rows, *self._reader.rows()]
 
     def _take_up(self) -> None:
         """Begin rows in their order while there is room for another."""
@@ -177,7 +169,7 @@ class Decoder:
         while self._waiting and count < self._max_rows:
             running = next(iter(self._waiting.values()))
             columns = max(columns, running.row.columns)
-            if count and (count + 1) * columns * self._shape.token_bytes > self._cache_bytes:
+            if count and self._needed(count + 1, columns) > self._cache_bytes:
                 break
             count += 1
             del self._waiting[running.key]
@@ -195,136 +187,47 @@ class Decoder:
     def _limit_kept(self) -> None:
         """Leave what is kept the memory that the rows taken up will not need."""
         taken = self._taken()
-        if not taken and self._slots.nbytes + self._kept.nbytes > self._cache_bytes:
-            self._slots = SlotCache(self._shape, 0, 0)
-        columns = max((running.row.columns for running in taken), default=0)
-        needed = len(taken) * columns * self._shape.token_bytes
-        self._kept.limit(self._cache_bytes - max(needed, self._slots.nbytes))
+        if not taken and self._batch.nbytes + self._kept.nbytes > self._cache_bytes:
+            self._batch.clear()
+        needed = self._needed(len(taken), max((row.row.columns for row in taken), default=0))
+        self._kept.limit(self._cache_bytes - max(needed, self._batch.nbytes))
+
+    def _needed(self, rows: int, columns: int) -> int:
+        """Bytes of so many slots, the longest with so many columns."""
+        return rows * whole_blocks(columns) * self._shape.token_bytes
 
     def _read(self) -> None:
         """Read one piece, or all where nobody runs who would have to wait."""
-        alone = not self._running
-        self._install(self._reader.finished())
+        alone = not self._batch.rows
+        self._enter(self._reader.finished())
         while self._reader:
             self._reader.read(LONG_PIECE_TOKENS if alone else PIECE_TOKENS)
-            self._install(self._reader.finished())
+            self._enter(self._reader.finished())
             if not alone:
                 return
 
-    def _install(self, finished: Sequence[Reading]) -> None:
-        """Let rows run whose histories were read."""
-        if not finished:
-            return
-        first = len(self._running)
+    def _enter(self, finished: Sequence[Reading]) -> None:
+        if finished:
+            self._batch.enter(finished)
         for reading in finished:
-            self._running += reading.rows
-        self._fit(adopted=first)
-        for reading in finished:
-            beyond = first + len(reading.rows)
-            self._slots.install(range(first, beyond), reading.block_L_2_H_N_D)
-            first = beyond
             if self._keep and any(running.row.opens for running in reading.rows):
-                kept = Kept(reading.ids, reading.block_L_2_H_N_D.clone())
-                self._kept.put(reading.ids, kept)
+                self._kept.put(reading.ids, Kept(reading.ids, reading.block_L_2_H_N_D.clone()))
 
-    def _fit(self, adopted: int) -> None:
-        """Give every running row a slot with room for its newest token, and little more.
-
-        Args:
-            adopted: How many of the rows are in a slot already.
-        """
-        lengths = [running.length for running in self._running]
-        # In blocks, so that slots seldom change; every step attends to all columns that there are.
-        columns = (max(lengths) // _BLOCK_TOKENS + 1) * _BLOCK_TOKENS
-        wide = columns > self._slots.columns or 4 * columns < 3 * self._slots.columns
-        if not wide and len(lengths) <= self._slots.rows:
-            return
-        rows = max(len(lengths), min(2 * self._slots.rows, self._max_rows))
-        fitting = SlotCache(self._shape, rows, columns)
-        fitting.adopt(self._slots, lengths[:adopted])
-        self._slots = fitting
-
-    def _decode(self) -> list[tuple[int, Sampled | Exception]]:
-        """Read every row's newest token and sample the next."""
-        rows = self._running
-        self._fit(adopted=len(rows))
-        device = self._shape.device
-        # One copy to the device and one back: each costs a wait there.
-        given_3_B = torch.tensor(
-            [
-                [running.newest for running in rows],
-                [running.length for running in rows],
-                [running.uniforms.random() for running in rows],
-            ],
-            dtype=torch.float64,
-        ).to(device)
-        ids_B, starts_B = given_3_B[:2].long()
-        logits_B_V = self._logits(ids_B, starts_B)
-        logprobs_B_V = log_distribution(self._constrained(logits_B_V), self._decoding)
-        ids_B = draw(logprobs_B_V, given_3_B[2])
-        drawn_B = logprobs_B_V.gather(1, ids_B[:, None])[:, 0]
-        ids, logprobs = torch.stack((ids_B.double(), drawn_B.double())).tolist()
+    def _sample(self) -> list[tuple[int, Sampled | Exception]]:
+        """One token for all; rows that end leave, and what was read for them is kept."""
+        rows = self._batch.rows
         self._steps += 1
         self._decoded += len(rows)
-        return self._take([int(token) for token in ids], logprobs)
-
-    def _logits(self, ids_B: torch.Tensor, starts_B: torch.Tensor) -> torch.Tensor:
-        if self._plain_llama:
-            return read_token(self._model, self._slots, ids_B, starts_B)
-        return self._slots.forward(self._model, ids_B[:, None], starts_B)
-
-    def _constrained(self, logits_B_V: torch.Tensor) -> torch.Tensor:
-        """The logits with -inf where an id is not allowed; the rest is tempered and truncated."""
-        if all(running.allowed_V is None for running in self._running):
-            return logits_B_V
-        forbidden_B_V = np.zeros(logits_B_V.shape, np.bool_)
-        for place, running in enumerate(self._running):
-            if (allowed_V := running.allowed_V) is not None:
-                # Ids that a grammar does not know are not allowed.
-                forbidden_B_V[place] = True
-                forbidden_B_V[place, : len(allowed_V)] = ~allowed_V
-        forbidden = torch.from_numpy(forbidden_B_V).to(logits_B_V.device)
-        return logits_B_V.masked_fill(forbidden, -torch.inf)
-
-    def _take(
-        self, ids: Sequence[int], logprobs: Sequence[float]
-    ) -> list[tuple[int, Sampled | Exception]]:
-        """Give every row its token; returns those that ended."""
-        ended: list[tuple[int, Sampled | Exception]] = []
-        free: list[int] = []
-        for slot, (running, token, logprob) in enumerate(
-            zip(self._running, ids, logprobs, strict=True)
-        ):
-            try:
-                running.take(token, logprob)
-            except Exception as error:
-                ended.append((running.key, error))
-                free.append(slot)
-                continue
-            stopped = token in self._stop_ids
-            if stopped or len(running.ids) == running.row.max_new_tokens:
-                ended.append((running.key, running.sampled(stopped)))
-                free.append(slot)
-        self._end(free)
-        return ended
-
-    def _end(self, slots: Sequence[int]) -> None:
-        """Free slots, and keep what is in them."""
-        ended = [(self._running[slot], slot) for slot in slots] if self._keep else []
-        kept = [
-            (running.key, Kept(running.read, self._slots.block(slot, running.length).clone()))
-            for running, slot in ended
-        ]
-        self._vacate(slots)
+        ended = self._batch.sample()
+        if not ended:
+            return []
+        results = [(rows[slot].key, result) for slot, result in ended]
+        slots = [slot for slot, _ in ended]
+        kept: dict[int, Kept] = {}
+        if self._keep:
+            kept = {rows[s].key: Kept(rows[s].cached, self._batch.block(s)) for s in slots}
+        self._batch.leave(slots)
         self._limit_kept()
-        for key, cache in kept:
+        for key, cache in kept.items():
             self._kept.put(key, cache)
-
-    def _vacate(self, slots: Sequence[int]) -> None:
-        """Free slots; the last rows move into the gaps."""
-        for slot in sorted(slots, reverse=True):
-            last = self._running.pop()
-            if slot < len(self._running):
-                self._running[slot] = last
-                moved = self._slots.block(len(self._running), last.length)
-                self._slots.install([slot], moved)
+        return results

@@ -19,15 +19,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
     from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
-_KINDS = ("llama", "qwen2")
+_KINDS = ("LlamaForCausalLM", "Qwen2ForCausalLM")
 _ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 _MLP = ("gate_proj", "up_proj", "down_proj")
 
 
 def is_plain_llama(model: PreTrainedModel, shape: CacheShape) -> bool:
     """Whether `read_token` does what the model's own pass does: float32, plain layers, on a CPU."""
-    config = model.config
-    if config.model_type not in _KINDS or config.hidden_act != "silu":
+    if type(model).__name__ not in _KINDS or model.config.hidden_act != "silu":
         return False
     if shape.device.type != "cpu" or shape.dtype != torch.float32 or shape.window is not None:
         return False

@@ -77,6 +77,9 @@ class RunningRow:
         uniforms: Draws that depend on the seed and the history's length alone.
         state: Where it stands in its grammar.
         allowed_V: What may come next; None where any id may.
+        length: Tokens in the cache once the history was read: all but the newest.
+        newest: The token that is read next.
+        left: Tokens that may still be sampled.
         ids: Sampled so far.
         logprobs: Of these ids.
     """
@@ -87,41 +90,39 @@ class RunningRow:
     uniforms: np.random.Generator = field(init=False)
     state: int = 0
     allowed_V: npt.NDArray[np.bool_] | None = None
+    length: int = field(init=False)
+    newest: int = field(init=False)
+    left: int = field(init=False)
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Stand at the start of the grammar and of the uniforms."""
+        """Stand at the end of the history, and at the start of the grammar and the uniforms."""
         self.uniforms = stream(self.row.seed, len(self.row.history))
         if self.row.grammar is not None:
             self.state = self.row.grammar.start()
             self.allowed_V = self.row.grammar.allowed(self.state)
+        self.length = len(self.row.history) - 1
+        self.newest = self.row.history[-1]
+        self.left = self.row.max_new_tokens
 
     @property
-    def length(self) -> int:
-        """Tokens that are in the cache: all but the newest."""
-        return len(self.row.history) + len(self.ids) - 1
-
-    @property
-    def read(self) -> tuple[int, ...]:
+    def cached(self) -> tuple[int, ...]:
         """The tokens that are in the cache."""
         return (*self.row.history, *self.ids)[: self.length]
-
-    @property
-    def newest(self) -> int:
-        """The token that is read next."""
-        return self.ids[-1] if self.ids else self.row.history[-1]
 
     def take(self, token: int, logprob: float) -> None:
         """Go on by one sampled token."""
         self.ids.append(token)
         self.logprobs.append(logprob)
-        grammar = self.row.grammar
-        if grammar is not None:
-            self.state = grammar.advance(self.state, token)
-            self.allowed_V = grammar.allowed(self.state)
+        self.length += 1
+        self.newest = token
+        self.left -= 1
+        if self.row.grammar is not None:
+            self.state = self.row.grammar.advance(self.state, token)
+            self.allowed_V = self.row.grammar.allowed(self.state)
 
-    def sampled(self, stopped: bool) -> Sampled:
+    def sampled(self, *, stopped: bool) -> Sampled:
         """What was sampled, now that the row has ended."""
         seconds = time.perf_counter() - self.started_s
         return Sampled(tuple(self.ids), tuple(self.logprobs), stopped, seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -49,7 +49,7 @@ class SlotCache(Cache):  # type: ignore[misc]  # transformers is untyped here
         """A view of a slot's first tokens, shape (L, 2, H, tokens, D)."""
         return self._slab_L_2_R_H_C_D[:, :, slot, :, :tokens]
 
-    def adopt(self, other: SlotCache, lengths: list[int]) -> None:
+    def adopt(self, other: SlotCache, lengths: Sequence[int]) -> None:
         """Copy the first slots of another cache, which hold so many tokens."""
         if lengths:
             rows, tokens = len(lengths), max(lengths)

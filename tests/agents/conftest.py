@@ -1,10 +1,20 @@
 """Rows continued by a decoder of their own."""
 
 import pytest
+import torch
 
 from reachgym.agents.generation.decoder import Decoder
 from reachgym.agents.generation.shape import cache_shape
 from reachgym.agents.sampling import Decoding
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Threads that wait for one another on a busy machine cost more than they save."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

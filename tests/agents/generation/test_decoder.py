@@ -6,6 +6,7 @@ import torch
 
 from reachgym.agents.generation.rows import Row
 from reachgym.agents.tiny import TinyConfig, build_tiny
+from reachgym.envs.errors import InputError
 
 VOCABULARY = 40
 
@@ -92,3 +93,153 @@ def test_rows_stay_right_when_most_others_have_ended_long_before(model, generate
 def test_a_row_may_fill_the_model_to_its_last_position(model, generate):
     (row,) = generate(model, [Row((1,) * 60, 4, 0)])
     assert len(row.ids) == 4
+
+
+def test_rows_that_join_while_others_run_draw_what_they_draw_alone(model, decoder_of, generate):
+    rows = rows_of(24, seed=5)
+    decoder = decoder_of(model, max_rows=5)
+    sampled = {}
+    for key, row in enumerate(rows):
+        decoder.add(key, row)
+        sampled.update(decoder.step())
+        assert decoder.stats.running <= 5
+    sampled |= finish(decoder)
+    assert [sampled[key].ids for key in range(24)] == [row.ids for row in generate(model, rows)]
+
+
+def test_a_freed_place_is_taken_at_the_next_step(model, decoder_of):
+    decoder = decoder_of(model, max_rows=2)
+    for key, tokens in enumerate((1, 9, 1)):
+        decoder.add(key, Row((4, 5), tokens, 0))
+    assert [key for key, _ in decoder.step()] == [0]
+    assert (decoder.stats.running, decoder.stats.waiting) == (1, 1)
+    assert [key for key, _ in decoder.step()] == [2]
+
+
+def test_a_long_history_is_read_in_pieces_beside_rows_that_take_a_token_each(decoder_of, generate):
+    model = build_tiny(TinyConfig(32, 2, 2, 64, 2048), VOCABULARY, seed=3)
+    long, short = Row((7, 8) * 800, 3, 1), Row((9,) * 4, 12, 2)
+    decoder = decoder_of(model)
+    decoder.add(0, short)
+    decoder.step()
+    decoder.add(1, long)
+    for step in range(1, 4):
+        assert decoder.step() == []
+        assert decoder.stats.decoded_tokens == 1 + step, "one row runs, the other is read"
+    sampled = finish(decoder)
+    assert [sampled[0].ids, sampled[1].ids] == [row.ids for row in generate(model, [short, long])]
+
+
+def test_a_dropped_row_returns_nothing_and_the_others_go_on(model, decoder_of, generate):
+    rows = [Row((3 + key,), 10, key) for key in range(6)]
+    decoder = decoder_of(model, max_rows=4)
+    for key, row in enumerate(rows):
+        decoder.add(key, row)
+    decoder.step()
+    for key in (0, 2, 5):
+        decoder.drop(key)
+    sampled = finish(decoder)
+    assert sorted(sampled) == [1, 3, 4]
+    alone = generate(model, rows)
+    assert all(sampled[key].ids == alone[key].ids for key in sampled)
+
+
+def turns_of(decoder, count, turns=4, seed=0):
+    """Conversations side by side; each history is all that was said and a few ids more."""
+    rng = np.random.default_rng(seed)
+    histories = {key: tuple(rng.integers(1, VOCABULARY, 3 + key).tolist()) for key in range(count)}
+    said = []
+    for turn in range(turns):
+        for key, history in histories.items():
+            decoder.add(key, Row(history, 3, turn, opens=turn == 0))
+        sampled = finish(decoder)
+        said.append([sampled[key].ids for key in histories])
+        for key, history in histories.items():
+            reply = tuple(rng.integers(1, VOCABULARY, 4).tolist())
+            histories[key] = history + sampled[key].ids + reply
+    return said
+
+
+def test_a_conversation_reads_only_what_is_new_in_it(model, decoder_of):
+    keeping, forgetful = decoder_of(model, keep=True), decoder_of(model)
+    assert turns_of(keeping, 3) == turns_of(forgetful, 3)
+    openings = sum(3 + key - 1 for key in range(3))
+    # A turn's last token was not read yet; the newest is read as the first is sampled.
+    assert keeping.stats.prefilled_tokens == openings + 3 * 3 * 4
+    assert keeping.stats.reused_tokens > 0 == forgetful.stats.reused_tokens
+    assert forgetful.stats.kept_bytes == 0
+
+
+def test_what_finds_no_room_is_given_up_the_oldest_first_and_read_again(model, decoder_of):
+    roomy = decoder_of(model, keep=True)
+    said = turns_of(roomy, 4)
+    assert roomy.stats.evictions == 0
+    for share in (0.7, 0.4, 0):
+        tight = decoder_of(model, keep=True, cache_bytes=int(share * roomy.stats.kept_bytes))
+        assert turns_of(tight, 4) == said
+        assert tight.stats.evictions > 0
+        assert tight.stats.kept_bytes <= share * roomy.stats.kept_bytes
+        assert tight.stats.prefilled_tokens > roomy.stats.prefilled_tokens
+
+
+def test_rows_wait_for_memory_and_one_alone_never_does(model, decoder_of, generate):
+    rows = rows_of(9, seed=7)
+    slot_bytes = 64 * 2 * 2 * 32 * 4
+    for slots in (0, 1, 3):
+        decoder = decoder_of(model, cache_bytes=slots * slot_bytes)
+        for key, row in enumerate(rows):
+            decoder.add(key, row)
+        sampled = {}
+        while not decoder.idle:
+            sampled.update(decoder.step())
+            assert decoder.stats.running <= max(1, 2 * slots), "half a slot is the least"
+        assert [sampled[key].ids for key in range(9)] == [row.ids for row in generate(model, rows)]
+
+
+def test_a_kept_cache_serves_no_history_that_begins_otherwise(model, decoder_of, generate):
+    decoder = decoder_of(model, keep=True)
+    first, other = Row((5, 6, 7, 8), 3, 0), Row((5, 6, 9, 8, 1, 1, 1, 1, 1, 1), 3, 0)
+    decoder.add(0, first)
+    finish(decoder)
+    decoder.add(0, other)
+    assert finish(decoder)[0].ids == generate(model, [other])[0].ids
+    assert decoder.stats.reused_tokens == 0
+
+
+def test_a_prompts_cache_serves_attempts_that_come_later(model, decoder_of):
+    decoder = decoder_of(model, keep=True)
+    prompt = (5, 6, 7, 8, 9)
+    for key in range(4):
+        decoder.add(key, Row(prompt, 3, key, opens=True))
+        finish(decoder)
+        decoder.drop(key)
+    assert (decoder.stats.prefilled_tokens, decoder.stats.reused_tokens) == (4, 12)
+    assert decoder.stats.kept_bytes == 4 * 2 * 2 * 32 * 4, "the prompt alone"
+
+
+def test_a_grammar_that_fails_ends_its_own_row_alone(model, decoder_of, generate):
+    class Broken:
+        def start(self):
+            return 0
+
+        def allowed(self, state):
+            return None
+
+        def advance(self, state, token):
+            if state == 2:
+                raise ValueError("no way on")
+            return state + 1
+
+    free = Row((4, 5), 8, 1)
+    decoder = decoder_of(model)
+    decoder.add(0, Row((4, 5), 8, 2, Broken()))
+    decoder.add(1, free)
+    sampled = finish(decoder)
+    assert str(sampled[0]) == "no way on"
+    assert sampled[1].ids == generate(model, [free])[0].ids
+
+
+@pytest.mark.parametrize(("history", "tokens"), [((), 3), ((1,), 0)])
+def test_a_row_that_cannot_go_on_is_refused(history, tokens):
+    with pytest.raises(InputError, match="expected a history and room"):
+        Row(history, tokens, 0)

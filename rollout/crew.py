@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,9 @@ _log = logging.getLogger("reachgym.rollout")
 _CLOSE_S = 5.0
 _MAX_FAILED_STARTS = 3
 # How long nothing is heard from workers before their nodes are looked at.
-LOOK_S = 5.0
+LOOK_S = 2.0
+# How often it is said what is waited for.
+_TELL_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Outfit:
     max_staleness: int | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Place:
     """A worker's place; it keeps its number and its room when the worker is replaced."""
 
@@ -63,11 +66,12 @@ class Crew:
         self._reservation = reservation
         self._actor_type = ray.remote(concurrency_groups=GROUPS)(Worker)
         self._lock = threading.Lock()
-        self._loads: dict[Call, int] = {}
+        self._loads: dict[Call, _Place] = {}
         self.published = Publication()
         self.deaths = 0
-        # Since when no worker has a node.
+        # Since when workers have no node, and when that was said last.
         self._homeless_s: float | None = None
+        self._told_s = -math.inf
         self._places = [self._start(number) for number in range(reservation.workers)]
         try:
             for number in range(reservation.workers):
@@ -134,12 +138,12 @@ class Crew:
         """
         for load in self.loads():
             with self._lock:
-                number = self._loads.pop(load, None)
+                place = self._loads.pop(load, None)
             try:
                 fetch(load)
             except KILLED as error:
-                if number is not None:
-                    self.replace(number, error)
+                if place in self._places:
+                    self.replace(self._places.index(place), error)
 
     def score(self, number: int, sequences: Sequence[TokenSequence]) -> Call:
         """Have a worker score; waits until it has its agent."""
@@ -170,7 +174,7 @@ class Crew:
             ) from error
         ray.kill(place.actor)
         with self._lock:
-            self._loads = {load: of for load, of in self._loads.items() if of != number}
+            self._loads = {load: of for load, of in self._loads.items() if of is not place}
             self._places[number] = self._start(number, failed)
 
     def look(self) -> None:
@@ -183,12 +187,12 @@ class Crew:
         if not homeless:
             self._homeless_s = None
             return
-        missing = self._reservation.missing()
-        _log.warning(
-            "%d of %d workers lost their nodes and wait for room: %s", homeless, len(self), missing
-        )
-        now_s = time.monotonic()
-        self._homeless_s = self._homeless_s or now_s
+        missing, now_s = self._reservation.missing(), time.monotonic()
+        if now_s - self._told_s >= _TELL_S:
+            self._told_s = now_s
+            _log.warning("%d of %d workers wait for room: %s", homeless, len(self), missing)
+        if self._homeless_s is None:
+            self._homeless_s = now_s
         if homeless == len(self) and now_s - self._homeless_s > self._reservation.wait_s:
             raise InfrastructureError(
                 f"every worker lost its node, and for {self._reservation.wait_s:g} s there was no "
@@ -236,8 +240,9 @@ class Crew:
         return _Place(actor, opening, failed_starts, version=published.version)
 
     def _load(self, number: int) -> None:
-        load = self._places[number].actor.load.options(concurrency_group="weights")
-        self._loads[load.remote(self.published)] = number
+        place = self._places[number]
+        load = place.actor.load.options(concurrency_group="weights")
+        self._loads[load.remote(self.published)] = place
 
     def _await_opening(self, number: int) -> None:
         while (opening := self.opening(number)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -126,16 +127,20 @@ class Reservation:
         remove_placement_group(self._group)
 
     def _wait(self, wait_s: float) -> None:
-        deadline_s = time.monotonic() + wait_s
-        while not self._group.wait(max(0.0, min(_TELL_S, deadline_s - time.monotonic()))):
-            if time.monotonic() >= deadline_s:
+        started_s, told_s = time.monotonic(), -math.inf
+        # Ray waits for whole seconds.
+        while not self._group.wait(1):
+            now_s = time.monotonic()
+            if now_s - started_s >= wait_s:
                 _check_total(self._demand, f" after {wait_s:g} s")
                 raise InfrastructureError(
                     f"no room for {self._demand.workers} workers after {wait_s:g} s "
                     f"({self.missing()}); end what holds it, use nodes that each have what one "
                     "worker needs, or wait longer with wait_s"
                 )
-            _log.warning("waiting for room on the cluster: %s", self.missing())
+            if now_s - told_s >= _TELL_S:
+                told_s = now_s
+                _log.warning("waiting for room on the cluster: %s", self.missing())
 
 
 def _check_total(demand: Demand, when: str) -> None:

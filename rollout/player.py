@@ -68,6 +68,14 @@ class _Run:
         return max(0.0, asked_s + _REPORT_S - now_s)
 
 
+class _Scheduler(Scheduler):
+    """One whose round can be told that there is something else to do than to wait for tools."""
+
+    def wake(self) -> None:
+        """Let a round that waits return; may be called from any thread."""
+        self._returned.put(None)
+
+
 class Player:
     """An agent, its environments, and the one thread in which both are driven.
 
@@ -103,7 +111,7 @@ class Player:
         self._jobs: list[Callable[[], None]] = []
         self._closing = False
         self._pool = EnvPool(capacity=slots)
-        self._scheduler = Scheduler(agent, slots=slots, pool=self._pool, lock_step=lock_step)
+        self._scheduler = _Scheduler(agent, slots=slots, pool=self._pool, lock_step=lock_step)
         self._thread = threading.Thread(target=self._live, name="player", daemon=True)
         self._thread.start()
 
@@ -126,7 +134,7 @@ class Player:
                 run.coming += attempts
                 run.left += len(attempts)
                 run.more, run.asked_s = more, time.monotonic()
-                self._changed.notify_all()
+                self._wake()
                 while run is self._run and not self._due(run):
                     self._changed.wait(run.patience_s() if run.finished else None)
             if number < self._run.number:
@@ -174,7 +182,7 @@ class Player:
 
         with self._changed:
             self._jobs.append(run)
-            self._changed.notify_all()
+            self._wake()
         return future.result()
 
     def clear(self, number: int) -> None:
@@ -192,7 +200,11 @@ class Player:
 
     def _enter(self, number: int) -> None:
         self._run = _Run(number)
+        self._wake()
+
+    def _wake(self) -> None:
         self._changed.notify_all()
+        self._scheduler.wake()
 
     def _due(self, run: _Run) -> bool:
         if run.error is not None or run.left == 0:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,8 +14,6 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-import ray
-from ray.cluster_utils import Cluster
 
 from reachgym.agents.protocol import TokenSequence
 from reachgym.envs.errors import InfrastructureError
@@ -23,47 +23,30 @@ WORLDS = Path(__file__).parents[1] / "rollout" / "worlds"
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[ModuleType]:
+def cluster(tmp_path_factory) -> Iterator[Path]:
+    """The folder in which agents leave traces."""
+    traces = tmp_path_factory.mktemp("traces")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(WORLDS))
+        patch.setenv("FLEET_WORLD_FOLDER", str(traces))
         patch.syspath_prepend(str(WORLDS))
-        yield importlib.import_module("echo_world")
+        connect(num_cpus=2)
+        yield traces
+        disconnect()
 
 
-@pytest.fixture(scope="module")
-def cluster(world) -> Iterator[None]:
-    connect(num_cpus=2)
-    yield
-    disconnect()
+@pytest.fixture
+def world(cluster) -> ModuleType:
+    return importlib.import_module("echo_world")
+
+
+@pytest.fixture
+def fleet_world(cluster) -> ModuleType:
+    return importlib.import_module("fleet_world")
 
 
 def seeds(played) -> list[int]:
     return sorted(row.key.seed for row in played)
-
-
-# First, for it connects to a cluster of its own, and the others share one.
-def test_two_machines_play_together_and_one_may_die(world, tmp_path):
-    settings = {"health_check_period_ms": 500, "health_check_failure_threshold": 3}
-    nodes = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "_system_config": settings}
-    )
-    second = nodes.add_node(num_cpus=1)
-    nodes.wait_for_nodes()
-    connect(nodes.address)
-    try:
-        with Fleet(partial(world.Announcing, tmp_path), workers=2, slots=4) as fleet:
-            used = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-            played = []
-            for row in fleet.run(world.attempts(200)):
-                if len(played) == 40:
-                    nodes.remove_node(second, allow_graceful=False)
-                played.append(row)
-            assert len(used) == 2
-            assert seeds(played) == list(range(200))
-            assert all(row.failure is None for row in played)
-    finally:
-        disconnect()
-        nodes.shutdown()
 
 
 def test_a_worker_killed_in_the_middle_loses_and_doubles_nothing(world, cluster, tmp_path):
@@ -90,6 +73,48 @@ def test_an_attempt_that_kills_every_worker_is_given_up_alone(world, cluster):
     dead = next(row for row in played if row.failure is not None)
     assert (dead.verdict.reward, dead.stop_reason) == (None, "failed")
     assert "every worker that played it died" in dead.failure.message
+
+
+def test_what_a_killed_worker_s_sandboxes_ran_is_gone_and_played_again(fleet_world, cluster):
+    sandboxes: list[int] = []
+
+    def kill() -> None:
+        ((worker, pids),) = fleet_world.busy_workers(1).items()
+        sandboxes.extend(pids)
+        (cluster / "killed").touch()
+        os.kill(worker, signal.SIGKILL)
+
+    killing = threading.Thread(target=kill)
+    with Fleet(fleet_world.Coding, workers=1, slots=2) as fleet:
+        killing.start()
+        played = list(fleet.run(fleet_world.coding(2)))
+    killing.join()
+    assert seeds(played) == [0, 1]
+    assert all(row.failure is None for row in played)
+    assert sandboxes
+    deadline_s = time.monotonic() + 20
+    while any(map(fleet_world.alive, sandboxes)):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+def test_a_worker_that_dies_while_its_agent_is_built_is_tried_again_and_then_told(
+    world, cluster, tmp_path
+):
+    def dies_once():
+        if not (tmp_path / "died").exists():
+            (tmp_path / "died").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return world.SeededAgent()
+
+    with Fleet(dies_once, workers=1, slots=4) as fleet:
+        assert len(list(fleet.run(world.attempts(8)))) == 8
+
+    def dies():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(InfrastructureError, match="died 3 times while its agent was built"):
+        Fleet(dies, workers=1, slots=4)
 
 
 def sequences(n: int) -> list[TokenSequence]:

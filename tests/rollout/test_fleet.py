@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import ray
 from echo_world import SeededAgent, Weightless, attempts
-from fleet_world import Marking, Watching
+from fleet_world import Gated, Marking, Watching
 
 from reachgym.agents.protocol import Completion, TokenSequence
 from reachgym.envs.errors import ConfigError, InputError
@@ -145,6 +145,21 @@ def test_one_copy_of_the_weights_serves_every_worker_of_a_node(traces):
         first, second = [rest for of, rest in told if of == version]
         # The same bytes of the same shared memory, which nobody can write.
         assert first == second == [first[0], "False", total]
+
+
+def test_weights_may_be_published_during_a_run_and_slow_tools_hold_nobody_up(traces):
+    with Fleet(partial(Gated, 1000), workers=1, slots=4, num_cpus=0.5) as fleet:
+        run = fleet.run(fleet_world.attempts(200))
+        played = [next(run) for _ in range(8)]
+        started_s = time.monotonic()
+        fleet.publish({}, 7)
+        assert time.monotonic() - started_s < 2
+        while played[-1].policy_version != 7:
+            played.append(next(run))
+        (traces / "open").touch()
+        played += run
+    assert sorted(row.key.seed for row in played) == list(range(200))
+    assert {row.policy_version for row in played} == {0, 7}
 
 
 @pytest.mark.parametrize("bound", [0, 2])

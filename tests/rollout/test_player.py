@@ -101,6 +101,16 @@ def test_weights_within_the_bound_are_not_waited_for(players):
     assert len(player.exchange(1, echoes(4), more=False).finished) == 4
 
 
+def test_what_comes_while_every_episode_waits_for_its_tool_is_played_at_once(players, folder):
+    players.append(player := Player(Gated(1000), slots=2))
+    try:
+        assert seeds(player.exchange(1, attempts(2), more=True)) == [1]
+        assert seeds(player.exchange(1, attempts(1, first=2), more=True)) == [2]
+        assert player.between_steps(lambda: 7) == 7
+    finally:
+        (folder / "open").touch()
+
+
 def test_a_new_run_begins_with_nothing_of_the_one_before(players, folder):
     players.append(player := Player(Gated(2), slots=2))
     with ThreadPoolExecutor(1) as pool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -124,17 +125,30 @@ class SlowToLoad(Marking):
 
 
 class Coding:
-    """Runs code that sleeps, and tells the processes it is made of."""
+    """Runs code that sleeps until its process is killed for it; tells which process it is."""
 
     def act(self, conversations, tools, limits, seeds) -> list[Completion]:
         (folder() / f"worker-{os.getpid()}").touch()
         return [self._turn(conversation) for conversation in conversations]
 
     def _turn(self, conversation) -> Completion:
-        if conversation.exchanges:
+        if conversation.exchanges or (folder() / "killed").exists():
             return Completion(Message("assistant", "0"))
-        code = {"code": "import time\nprint('ready', flush=True)\ntime.sleep(60)"}
+        code = {"code": "import time\ntime.sleep(60)"}
         return Completion(Message("assistant", "", (ToolCall("c0", "python", code),)))
+
+
+def busy_workers(least: int) -> dict[int, list[int]]:
+    """Processes below each worker, once so many have some and these have stopped to multiply."""
+    before: dict[int, list[int]] = {}
+    while True:
+        found = {int(file.name[7:]): [] for file in folder().glob("worker-*")}
+        for pid in found:
+            found[pid] = descendants(pid)
+        if len(found) >= least and all(found.values()) and found == before:
+            return found
+        before = found
+        time.sleep(0.5)
 
 
 def descendants(pid: int) -> list[int]:
@@ -142,7 +156,8 @@ def descendants(pid: int) -> list[int]:
     found = [pid]
     for parent in found:
         for listed in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += map(int, listed.read_text().split())
+            with suppress(OSError):
+                found += map(int, listed.read_text().split())
     return found[1:]
 
 

@@ -1,0 +1,1 @@
+"""Trajectories and tasks in the file formats of other trainers, and back."""

@@ -145,6 +145,36 @@ def rollout(
     run_rollout(request, console)
 
 
+@app.command(name="export")
+def export_attempts(
+    store: Annotated[Path, typer.Argument(help="A trajectory store, or a file of tasks.")],
+    form: Annotated[str, typer.Option("--format", help="jsonl, trl-sft, skyrl or verl.")],
+    out: Annotated[Path, typer.Option(help="The file to write; it must not exist yet.")],
+    policy: Annotated[str | None, typer.Option(help="Only attempts of this policy.")] = None,
+    family: Annotated[str | None, typer.Option(help="Only tasks of this family.")] = None,
+    passed: Annotated[bool, typer.Option("--passed", help="Only attempts that passed.")] = False,
+) -> None:
+    """Write attempts, or the tasks behind them, in the format of another trainer."""
+    from reachgym.rollout.formats.transfer import Choice
+    from reachgym.study.cli_formats import run_export
+
+    run_export(store, form, out, Choice(policy, family, passed), console)
+
+
+@app.command(name="import")
+def import_attempts(
+    path: Annotated[Path, typer.Argument(help="A file in one of the formats.")],
+    form: Annotated[str, typer.Option("--format", help="jsonl, trl-sft, skyrl or verl.")],
+    out: Annotated[
+        Path, typer.Option(help="The store to make, or of rows the file of tasks; must not exist.")
+    ],
+) -> None:
+    """Make a trajectory store, or of rows a file of tasks, of what another program wrote."""
+    from reachgym.study.cli_formats import run_import
+
+    run_import(path, form, out, console)
+
+
 @app.command()
 def doctor(
     image: Annotated[

@@ -157,8 +157,7 @@ def _play(
     """Make attempts and keep them, portion by portion, leaving out what is kept already."""
     for start in range(0, len(attempts), _PORTION):
         portion = attempts[start : start + _PORTION]
-        kept = store.keys()
-        missing = [attempt for attempt in portion if attempt.key not in kept]
+        missing = [attempt for attempt in portion if attempt.key not in store]
         progress.add(len(portion) - len(missing))
         tables = []
         for table in lane.tables(missing):

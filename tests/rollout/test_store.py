@@ -28,6 +28,7 @@ def test_an_attempt_that_is_done_is_not_stored_twice(tmp_path, trajectory):
     store = TrajectoryStore(tmp_path)
     store.append([trajectory(1)])
     assert store.append([trajectory(1), trajectory(2), trajectory(2)]) == 1
+    store.close()
     assert TrajectoryStore(tmp_path).append([trajectory(1), trajectory(2)]) == 0
     assert [row.key.seed for row in store.read()] == [1, 2]
 
@@ -49,7 +50,8 @@ def test_a_failure_is_kept_but_not_done_and_a_success_takes_its_place(tmp_path, 
     store = TrajectoryStore(tmp_path)
     store.append([trajectory(1, failure=GONE, reward=None), trajectory(2)])
     assert store.keys() == {trajectory(2).key}
-    assert [row.failure for row in store.read()] == [GONE, None]
+    assert [row.failure for row in store.read()] == [None, GONE]
+    assert list(store.read(failures=False)) == [trajectory(2)]
     store.append([trajectory(1, failure=Failure("OSError", "again"), reward=None)])
     assert [row.failure and row.failure.message for row in store.read()] == [None, "again"]
     store.append([trajectory(1)])

@@ -9,6 +9,7 @@ import pytest
 from loopback import STALL, said, streamed
 
 from reachgym.agents.endpoint.engine import EndpointEngine
+from reachgym.agents.endpoint.settings import Timeouts
 
 
 def collect(engine: EndpointEngine, woken: threading.Event, count: int) -> dict:
@@ -75,7 +76,7 @@ def test_a_forgotten_turn_is_broken_off_and_never_returned(serve, agent, ask):
         lambda call: [STALL] if call.body["messages"][0]["content"] == "slow" else [said("42")]
     )
     woken = threading.Event()
-    engine = agent(server).engine(woken.set)
+    engine = agent(server, timeouts=Timeouts()).engine(woken.set)
     engine.submit(1, ask("slow"))
     wait_for(lambda: server.in_flight == 1)
     engine.forget(1)
@@ -100,7 +101,7 @@ def test_a_ticket_that_is_used_again_gets_its_own_turn(serve, agent, ask):
 def test_closing_breaks_off_what_is_in_flight_and_may_be_repeated(serve, agent, ask):
     server = serve(lambda call: [STALL])
     before = threading.active_count()
-    engine = agent(server).engine(lambda: None)
+    engine = agent(server, timeouts=Timeouts()).engine(lambda: None)
     for ticket in range(5):
         engine.submit(ticket, ask())
     wait_for(lambda: server.in_flight == 5)

@@ -223,6 +223,14 @@ def test_backoff_grows_up_to_a_cap_and_is_drawn_from_all_below_it():
         assert min(drawn) < 0.1 * most
 
 
+def test_failures_are_waited_out_between_requests(serve, turn):
+    server = serve(lambda call: [http(500, "later")])
+    turn(server, retries=Retries(attempts=6, total_s=9.0, first_s=0.1, longest_s=0.1))
+    assert len(server.calls) == 6
+    # Five waits drawn from 0 to 0.1 s: less in all than 0.02 s comes once in a few million times.
+    assert server.calls[-1].at_s - server.calls[0].at_s > 0.02
+
+
 @pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
 def test_times_that_are_none_are_refused(seconds):
     with pytest.raises(ConfigError, match="stall_s"):

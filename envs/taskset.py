@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Protocol, SupportsIndex
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, SupportsIndex
 
-from reachgym.envs.errors import TaskError
+import numpy as np
+
+from reachgym.envs.errors import InputError, TaskError
 from reachgym.envs.types import SPLITS, Split, Task
+
+# An endless split is drawn from as if it had this many tasks.
+_ENDLESS = 2**31
 
 
 class Taskset(Protocol):
@@ -61,6 +66,44 @@ class ListTaskset:
         """How many tasks a split has."""
         check_split(split)
         return len(self._tasks[split])
+
+
+def choose_task(taskset: Taskset, options: Mapping[str, Any], rng: np.random.Generator) -> Task:
+    """The task that an environment is reset to.
+
+    Args:
+        taskset: Where tasks come from.
+        options: `{"task": Task}`, or `{"split": ..., "index": ...}`, or nothing for a training
+            task drawn at random.
+        rng: Draws where no index is given.
+
+    Raises:
+        TaskError: The task cannot be posed, or there is no such split or index.
+        InputError: An option is unknown.
+    """
+    unknown = options.keys() - {"task", "split", "index"}
+    if unknown or ("task" in options and len(options) > 1):
+        raise InputError(
+            "reset options are {'task': Task} or {'split': ..., 'index': ...}; "
+            f"got {sorted(options)}"
+        )
+    task = options["task"] if "task" in options else _draw(taskset, options, rng)
+    if not isinstance(task, Task):
+        raise TaskError(f"option 'task' must be a Task, got {type(task).__name__}")
+    check_task(task)
+    return task
+
+
+def _draw(taskset: Taskset, options: Mapping[str, Any], rng: np.random.Generator) -> Task:
+    split = options.get("split", "train")
+    check_split(split)
+    size = taskset.size(split)
+    if size == 0:
+        raise TaskError(f"{taskset.name} has no {split} tasks; choose another split")
+    index = options.get("index")
+    if index is None:
+        index = int(rng.integers(_ENDLESS if size is None else size))
+    return taskset.task(split, index)
 
 
 def check_task(task: Task) -> None:

@@ -14,12 +14,11 @@ from reachgym.envs.errors import (
     EpisodeError,
     InfrastructureError,
     InputError,
-    TaskError,
 )
 from reachgym.envs.sandbox.protocol import Sandbox
 from reachgym.envs.sandbox.shared import shared_sandbox
 from reachgym.envs.spaces import ConversationSpace, MessageSpace
-from reachgym.envs.taskset import Taskset, check_split, check_task
+from reachgym.envs.taskset import Taskset, choose_task
 from reachgym.envs.tools.base import Tool, Toolbox, WorkspaceTool
 from reachgym.envs.types import (
     Budget,
@@ -37,9 +36,6 @@ from reachgym.envs.workspace import Workspace
 Info: TypeAlias = dict[str, Any]
 Observation: TypeAlias = tuple[Message, ...]
 ResultT = TypeVar("ResultT")
-
-# An endless split is drawn from as if it had this many tasks.
-_ENDLESS = 2**31
 
 
 class ToolEnv(gymnasium.Env[Observation, Message]):
@@ -59,6 +55,9 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
     (tuple of `ToolResult`, one for every call of the turn), `verdict` (`Verdict`, None before the
     end) and `stop_reason` (`StopReason`, None before the end). The gold answer is in neither side
     before the end; at the end a verdict's explanation may tell it.
+
+    What runs a call (`run_call`) and what scores an episode (`verifier`) can be replaced between
+    episodes, e.g. by what answers from a record.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - as gymnasium declares it
@@ -98,7 +97,8 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         self._workspace = Workspace(sandbox)
         made = [item if isinstance(item, Tool) else item(self._workspace) for item in tools]
         self._toolbox = Toolbox(made, max_result_chars)
-        self._verifier = verifier
+        self.run_call: Callable[[ToolCall], ToolResult] = self._toolbox.call
+        self.verifier = verifier
         self._system_prompt = system_prompt
         self._task: Task | None = None
         self._over = True
@@ -143,7 +143,7 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
             raise InputError(
                 f"an episode needs a budget of at least one turn; got {self.budget.turns}"
             )
-        self._task = self._choose(dict(options or {}))
+        self._task = choose_task(self.taskset, options or {}, self.np_random)
         self._workspace.begin(self._task.files)
         opening = [Message("system", self._system_prompt)] if self._system_prompt else []
         opening.append(Message("user", self._task.prompt))
@@ -204,33 +204,6 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
             return None
         return "\n".join(_line(message) for message in self._messages)
 
-    def _choose(self, options: dict[str, Any]) -> Task:
-        unknown = options.keys() - {"task", "split", "index"}
-        if unknown or ("task" in options and len(options) > 1):
-            raise InputError(
-                "reset options are {'task': Task} or {'split': ..., 'index': ...}; "
-                f"got {sorted(options)}"
-            )
-        if "task" in options:
-            task = options["task"]
-            if not isinstance(task, Task):
-                raise TaskError(f"option 'task' must be a Task, got {type(task).__name__}")
-        else:
-            task = self._draw(options)
-        check_task(task)
-        return task
-
-    def _draw(self, options: dict[str, Any]) -> Task:
-        split = options.get("split", "train")
-        check_split(split)
-        size = self.taskset.size(split)
-        if size == 0:
-            raise TaskError(f"{self.taskset.name} has no {split} tasks; choose another split")
-        index = options.get("index")
-        if index is None:
-            index = int(self.np_random.integers(_ENDLESS if size is None else size))
-        return self.taskset.task(split, index)
-
     def _check(self, action: object) -> None:
         if self._over:
             raise EpisodeError("the episode is over or has not begun; call reset() first")
@@ -251,7 +224,7 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
                 results.append(ToolResult(call.id, text, error=True))
                 all_run = False
                 continue
-            result = _guard("tool", partial(self._toolbox.call, call))
+            result = _guard("tool", partial(self.run_call, call))
             results.append(result)
             self._results.append(result)
         return tuple(results), all_run
@@ -271,7 +244,7 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         attempt = Attempt(
             self.task, tuple(self._messages), tuple(self._results), answer, self._workspace
         )
-        verdict = _guard("verifier", partial(self._verifier, attempt))
+        verdict = _guard("verifier", partial(self.verifier, attempt))
         self._workspace.end()
         if not isinstance(verdict, Verdict):
             raise InfrastructureError(

@@ -131,15 +131,15 @@ class Batch:
         needed = len(lengths)
         columns = whole_blocks(max(lengths) + 1)
         # Every step attends to all columns that there are.
-        right = 3 * self._slots.columns <= 4 * columns and columns <= self._slots.columns
-        if right and needed <= self._slots.rows:
+        slots = self._slots
+        tight = 3 * slots.columns <= 4 * columns and slots.rows <= 4 * needed
+        if tight and columns <= slots.columns and needed <= slots.rows:
             return
         # Some more than needed, as rows may come one by one.
         affordable = self._max_bytes // (columns * self._shape.token_bytes)
-        fitting = SlotCache(
-            self._shape, max(needed, min(needed + needed // 4, affordable)), columns
-        )
-        fitting.adopt(self._slots, lengths[:entered])
+        rows = max(needed, min(needed + needed // 4, affordable))
+        fitting = SlotCache(self._shape, rows, columns)
+        fitting.adopt(slots, lengths[:entered])
         self._slots = fitting
 
     def _constrained(self, logits_B_V: torch.Tensor) -> torch.Tensor:

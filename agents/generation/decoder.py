@@ -184,10 +184,11 @@ class Decoder:
         self._kept.drop(running.key)
         return own if own is not None and own.begins(ids) else self._kept.get(ids)
 
-    def _limit_kept(self) -> None:
-        """Leave what is kept the memory that the rows taken up will not need."""
+    def _limit_kept(self, coming_bytes: int = 0) -> None:
+        """Leave what is kept, or about to be, the memory that the rows taken up will not need."""
         taken = self._taken()
-        if not taken and self._batch.nbytes + self._kept.nbytes > self._cache_bytes:
+        held_bytes = self._kept.nbytes + coming_bytes
+        if not taken and self._batch.nbytes + held_bytes > self._cache_bytes:
             self._batch.clear()
         needed = self._needed(len(taken), max((row.row.columns for row in taken), default=0))
         self._kept.limit(self._cache_bytes - max(needed, self._batch.nbytes))
@@ -227,7 +228,7 @@ class Decoder:
         if self._keep:
             kept = {rows[s].key: Kept(rows[s].cached, self._batch.block(s)) for s in slots}
         self._batch.leave(slots)
-        self._limit_kept()
+        self._limit_kept(sum(cache.block_L_2_H_N_D.nbytes for cache in kept.values()))
         for key, cache in kept.items():
             self._kept.put(key, cache)
         return results

@@ -196,6 +196,13 @@ def test_rows_wait_for_memory_and_one_alone_never_does(model, decoder_of, genera
         assert [sampled[key].ids for key in range(9)] == [row.ids for row in generate(model, rows)]
 
 
+def test_memory_that_a_row_did_not_need_is_left_to_what_is_kept(model, decoder_of):
+    decoder = decoder_of(model, keep=True, cache_bytes=32 * 2 * 2 * 32 * 4)
+    decoder.add(0, Row((5, 6, 7), 3, 0))
+    finish(decoder)
+    assert decoder.stats.kept_bytes == 5 * 2 * 2 * 32 * 4
+
+
 def test_a_kept_cache_serves_no_history_that_begins_otherwise(model, decoder_of, generate):
     decoder = decoder_of(model, keep=True)
     first, other = Row((5, 6, 7, 8), 3, 0), Row((5, 6, 9, 8, 1, 1, 1, 1, 1, 1), 3, 0)

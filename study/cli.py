@@ -176,6 +176,42 @@ def import_attempts(
 
 
 @app.command()
+def replay(
+    store: Annotated[Path, typer.Argument(help="A trajectory store.")],
+    live: Annotated[
+        bool, typer.Option("--live", help="Run the tools, instead of telling what they told.")
+    ] = False,
+    policy: Annotated[str | None, typer.Option(help="Only its attempts.")] = None,
+    family: Annotated[str | None, typer.Option(help="Only attempts at its tasks.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="JSON", help="Write every difference to this file.")
+    ] = None,
+) -> None:
+    """Play stored attempts again, and tell where they come out otherwise; status 1 if any does."""
+    from reachgym.study.cli_replay import ReplayRequest, run_replay
+
+    if not run_replay(ReplayRequest(store, live, policy, family, out), console):
+        raise typer.Exit(1)
+
+
+@app.command()
+def rescore(
+    store: Annotated[Path, typer.Argument(help="A trajectory store; it is left as it is.")],
+    out: Annotated[Path, typer.Option(help="Folder of the store with the new verdicts.")],
+    kwargs: Annotated[
+        list[str],
+        typer.Option(
+            "--env-kwargs", metavar="KEY=VALUE", help="Another argument of the environments."
+        ),
+    ] = [],  # noqa: B006 - typer copies its defaults
+) -> None:
+    """Judge stored attempts by the verifier of today, without sampling anything again."""
+    from reachgym.study.cli_rescore import RescoreRequest, run_rescore
+
+    run_rescore(RescoreRequest(store, out, tuple(kwargs)), console)
+
+
+@app.command()
 def doctor(
     image: Annotated[
         str | None, typer.Option(help="An image with Python, for Docker levels.")

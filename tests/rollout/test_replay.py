@@ -208,10 +208,8 @@ def test_a_verifier_that_looks_at_files_is_given_them_by_running_the_tools_again
 
 def test_an_attempt_that_the_verifier_cannot_judge_becomes_a_failure(today):
     stored = played(COUNTER, *COUNTED)
-    unreadable = replace(stored.turns[1], completion=Completion(Message("assistant", "three")))
-    limited = replace(stored, turns=(stored.turns[0], unreadable))
     today["limit"] = "none"
-    new = rescored(replace(limited, turns=stored.turns)).trajectory
+    new = rescored(stored).trajectory
     assert (new.stop_reason, new.verdict.passed) == (StopReason.FAILED, None)
     assert "TypeError" in new.failure.message
     assert new.key == stored.key

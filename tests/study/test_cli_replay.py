@@ -89,7 +89,7 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path):
 
 def test_a_store_is_rescored_into_another_and_left_as_it_was(store, tmp_path):
     before = digest(store)
-    # Without search in the interface a right answer needs no evidence.
+    # Where texts are shuffled no search is evidence.
     shuffled = 'interface={"tools": ["search"], "information": "shuffled"}'
     arguments = ["rescore", str(store), "--out", str(tmp_path / "new"), "--env-kwargs", shuffled]
     ran = CliRunner().invoke(app, arguments)

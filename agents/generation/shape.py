@@ -81,9 +81,9 @@ def cache_shape(model: PreTrainedModel) -> CacheShape:
     """What a model keeps of each token, seen by letting it read one.
 
     Raises:
-        InputError: A layer attends neither to every earlier token nor to a window of them, keeps
-            something else than keys and values of one shape, or the model was loaded with an
-            attention that takes no mask.
+        InputError: A layer attends neither to every earlier token nor to a window of them, or keeps
+            something else than keys and values of one shape on one device, or the model was loaded
+            with an attention that takes no mask.
     """
     attention = model.config._attn_implementation
     if attention not in _MASKED_ATTENTION:
@@ -99,16 +99,16 @@ def cache_shape(model: PreTrainedModel) -> CacheShape:
     ids_1_1 = torch.zeros((1, 1), dtype=torch.long, device=model.device)
     model(input_ids=ids_1_1, past_key_values=cache, use_cache=True)
     seen = [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
-    shapes = {tuple(tensor.shape) for tensor in seen}
-    if len(shapes) != 1 or len(cache.layers) != len(kinds):
-        raise _foreign(model, f"{len(cache.layers)} layers that keep {sorted(shapes)} of a token")
-    _, heads, _, size = shapes.pop()
+    kept = {(tuple(tensor.shape), tensor.dtype, tensor.device) for tensor in seen}
+    if len(kept) != 1 or len(cache.layers) != len(kinds):
+        raise _foreign(model, f"{len(cache.layers)} layers that keep {kept} of a token")
+    ((_, heads, _, size), dtype, device) = kept.pop()
     return CacheShape(
         layers=len(kinds),
         heads=heads,
         size=size,
-        dtype=seen[0].dtype,
-        device=seen[0].device,
+        dtype=dtype,
+        device=device,
         full=_FULL in kinds,
         window=windows.pop() if windows else None,
     )
@@ -117,6 +117,6 @@ def cache_shape(model: PreTrainedModel) -> CacheShape:
 def _foreign(model: PreTrainedModel, what: str) -> InputError:
     return InputError(
         "expected layers that attend to all earlier tokens or to a window of them, with keys and "
-        f"values of one shape, {type(model).__name__} has {what}; serve it with an engine of its "
-        "own and use that as an endpoint"
+        f"values of one shape on one device, {type(model).__name__} has {what}; serve it with an "
+        "engine of its own and use that as an endpoint"
     )

@@ -5,7 +5,7 @@ import torch
 
 from reachgym.agents.renderers.terse import TerseRenderer
 
-# Heads share keys and values in groups in all of them.
+# Heads share keys and values in groups wherever a family can.
 SHAPE = {
     "vocab_size": TerseRenderer.vocab_size,
     "hidden_size": 32,
@@ -38,6 +38,17 @@ def tiny():
                 hf.MistralConfig(sliding_window=7, head_dim=8, **shape)
             ),
             "gemma3": lambda: hf.Gemma3ForCausalLM(hf.Gemma3TextConfig(**MIXED, **shape)),
+            "gpt2": lambda: hf.GPT2LMHeadModel(
+                hf.GPT2Config(
+                    vocab_size=shape["vocab_size"],
+                    n_positions=shape["max_position_embeddings"],
+                    n_embd=32,
+                    n_layer=2,
+                    n_head=2,
+                    bos_token_id=None,
+                    eos_token_id=None,
+                )
+            ),
             "mamba": lambda: hf.MambaForCausalLM(
                 hf.MambaConfig(
                     vocab_size=shape["vocab_size"],

@@ -12,7 +12,7 @@ from reachgym.agents.generation.slots import SlotCache
 from reachgym.agents.sampling import Decoding
 from reachgym.envs.errors import InputError
 
-FAMILIES = ["llama", "qwen2", "qwen3", "mistral", "gemma3"]
+FAMILIES = ["llama", "qwen2", "qwen3", "mistral", "gemma3", "gpt2"]
 LENGTHS = (30, 3, 17, 1, 9)
 
 
@@ -49,6 +49,27 @@ def test_log_probabilities_are_those_of_a_pass_over_the_whole(tiny, generate, fa
         logprobs = logits_of(model, row.history + taken.ids)[:-1].log_softmax(-1)
         told = logprobs[range(-12, 0), taken.ids]
         np.testing.assert_allclose(taken.logprobs, told, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_padding_beyond_the_last_position_does_not_matter(tiny, decoder_of, family):
+    model = tiny(family, max_position_embeddings=64)
+    decoder = decoder_of(model, decoding=Decoding(0.0), keep=True)
+    long = tuple(range(3, 60))
+
+    def continued(**rows):
+        for key, row in enumerate(rows.values()):
+            decoder.add(key, row)
+        ended = {}
+        while not decoder.idle:
+            ended.update(decoder.step())
+        return ended
+
+    said = continued(first=Row(long, 2, 0))[0].ids
+    both = continued(first=Row((*long, *said, 9, 8), 3, 0), beside=Row((5,) * 12, 3, 0))
+    assert decoder.stats.prefilled_tokens == 56 + 2 + 11
+    assert both[0].ids == greedy(model, (*long, *said, 9, 8), 3)
+    assert both[1].ids == greedy(model, (5,) * 12, 3)
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen2"])

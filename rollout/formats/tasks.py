@@ -12,10 +12,10 @@ import gymnasium
 from gymnasium.envs.registration import EnvCreator
 
 from reachgym.envs.errors import InputError, TaskError
-from reachgym.envs.registration import EnvRef, make
+from reachgym.envs.registration import EnvRef
 from reachgym.envs.taskset import ListTaskset, check_task
 from reachgym.envs.tool_env import ToolEnv
-from reachgym.envs.types import SPLITS, Split, Task
+from reachgym.envs.types import SPLITS, Task
 from reachgym.rollout.formats.files import read_json_lines
 from reachgym.rollout.formats.reading import (
     FieldError,
@@ -25,12 +25,11 @@ from reachgym.rollout.formats.reading import (
     record,
     text,
 )
+from reachgym.rollout.rebuild import Rebuilder
 from reachgym.rollout.trajectory import Trajectory
 
 VERSION = 1
 _ID = "reachgym/TaskFile-v0"
-# As far as an endless split is searched for a task whose id does not tell its index.
-_FARTHEST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,71 +49,15 @@ class PosedTask:
     system: str
 
 
-class TaskFinder:
-    """Finds the tasks of attempts again, in the environments that posed them."""
-
-    def __init__(self) -> None:
-        self._envs: dict[str, ToolEnv] = {}
-        self._seen: dict[tuple[str, str], dict[str, int]] = {}
-
-    def find(self, trajectory: Trajectory) -> Task:
-        """The task of an attempt, gold included.
-
-        Raises:
-            InputError: The environment is not to be had here, or poses no such task now.
-        """
-        env = trajectory.env
-        if env not in self._envs:
-            self._envs[env] = env_of(env)
-        for index in self._candidates(trajectory):
-            task = self._task(trajectory, index)
-            if task.hash == trajectory.key.task_hash:
-                return task
-        raise InputError(
-            f"task '{trajectory.task_id}' with hash {trajectory.key.task_hash} is none of "
-            f"{env}; use the version of the environment that the attempts were made with"
-        )
-
-    def _candidates(self, trajectory: Trajectory) -> Iterator[int]:
-        """Indices at which the task may stand: the one its id ends on, then all in order."""
-        split = _split(trajectory.split)
-        size = self._envs[trajectory.env].taskset.size(split)
-        end = _FARTHEST if size is None else size
-        tail = trajectory.task_id.rpartition("/")[2]
-        if tail.isdecimal() and tail.isascii() and int(tail) < (size or 2**31):
-            yield int(tail)
-        seen = self._seen.setdefault((trajectory.env, split), {})
-        if trajectory.key.task_hash in seen:
-            yield seen[trajectory.key.task_hash]
-        for index in range(len(seen), end):
-            seen[self._task(trajectory, index).hash] = index
-            yield index
-
-    def _task(self, trajectory: Trajectory, index: int) -> Task:
-        return self._envs[trajectory.env].taskset.task(_split(trajectory.split), index)
-
-
-def env_of(spec: str) -> ToolEnv:
-    """The environment of an attempt, from its spec.
+def posed(trajectory: Trajectory, rebuilder: Rebuilder) -> PosedTask:
+    """The task of an attempt, gold included, as it was posed.
 
     Raises:
-        InputError: The text is no spec, or there is no such environment here.
+        InputError: The environment is not to be had here, or poses no such task now.
     """
-    try:
-        told = json.loads(spec)
-        ref = EnvRef(told["id"], told["kwargs"])
-    except (ValueError, KeyError, TypeError):
-        raise InputError(
-            f'expected an environment\'s spec, \'{{"id": ..., "kwargs": ...}}\', got {spec!r}'
-        ) from None
-    return make(ref)
-
-
-def posed(trajectory: Trajectory, finder: TaskFinder) -> PosedTask:
-    """The task of an attempt, as it was posed."""
     first = trajectory.opening[0]
     system = first.content if first.role == "system" else ""
-    task = finder.find(trajectory)
+    task = rebuilder.place(trajectory).task
     return PosedTask(task, trajectory.key.task_hash, trajectory.env, system)
 
 
@@ -197,13 +140,6 @@ def _make(path: str, render_mode: str | None = None) -> ToolEnv:
         system_prompt=next(iter(systems), ""),
         render_mode=render_mode,
     )
-
-
-def _split(name: str) -> Split:
-    for split in SPLITS:
-        if split == name:
-            return split
-    raise InputError(f"expected a split out of {', '.join(SPLITS)}, got '{name}'")
 
 
 _POSED = record(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -11,7 +12,8 @@ from pathlib import Path
 from reachgym.envs.errors import InputError
 from reachgym.rollout.formats import jsonl, rows, tasks, trl_sft
 from reachgym.rollout.formats.files import fresh, read_json_lines, write_lines
-from reachgym.rollout.formats.tasks import PosedTask, TaskFinder
+from reachgym.rollout.formats.tasks import PosedTask
+from reachgym.rollout.rebuild import Rebuilder
 from reachgym.rollout.store import TrajectoryStore
 from reachgym.rollout.trajectory import Trajectory
 
@@ -68,11 +70,11 @@ def export(source: Path, form: Format, out: Path, choice: Choice = Choice()) -> 
         return _export_tasks(tasks.read_tasks(source), form, out)
     if not source.is_dir():
         raise InputError(f"{source} does not exist; give a trajectory store")
-    chosen = choice.of(TrajectoryStore(source))
+    chosen = choice.of(TrajectoryStore(source, create=False))
     if form in _ROWS:
-        finder = TaskFinder()
-        items = (tasks.posed(trajectory, finder) for trajectory in _once(chosen))
-        return _export_tasks(items, form, out)
+        with closing(Rebuilder()) as rebuilder:
+            items = (tasks.posed(trajectory, rebuilder) for trajectory in _once(chosen))
+            return _export_tasks(items, form, out)
     return _export_lines(chosen, trl_sft.dump if form is Format.TRL_SFT else jsonl.dump, out)
 
 
@@ -87,8 +89,8 @@ def import_file(path: Path, form: Format, out: Path) -> Moved:
             return Moved(write_lines(draft, map(tasks.dump, rows.read_rows(path, _ROWS[form]))))
     load = trl_sft.Importer().load if form is Format.TRL_SFT else jsonl.load
     trajectories = read_json_lines(path, load)
-    with fresh(out) as draft:
-        store, given, new = TrajectoryStore(draft), 0, 0
+    given = new = 0
+    with fresh(out) as draft, TrajectoryStore(draft) as store:
         while batch := list(islice(trajectories, _SHARD_ROWS)):
             given += len(batch)
             new += store.append(batch)

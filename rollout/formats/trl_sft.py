@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from reachgym.agents.protocol import Completion, Conversation, Exchange
+from reachgym.envs.errors import StoreError
+from reachgym.envs.registration import EnvRef, make
 from reachgym.envs.types import JSON, Message, StopReason, ToolCall, ToolResult, ToolSpec, Verdict
 from reachgym.rollout.formats.reading import (
     FieldError,
@@ -20,7 +22,6 @@ from reachgym.rollout.formats.reading import (
     text,
 )
 from reachgym.rollout.formats.recorded import recorded_env
-from reachgym.rollout.formats.tasks import env_of
 from reachgym.rollout.trajectory import AttemptKey, Trajectory, Turn, Usage
 
 POLICY = "imported"
@@ -34,6 +35,9 @@ def dump(trajectory: Trajectory) -> str | None:
     that has a number in it that JSON does not know.
     `tools` is JSON text, as TRL takes it beside lists: columns of one file need one type, and
     schemas have many. The arguments of calls are objects, as chat templates want them.
+
+    Raises:
+        InputError: The environment, which knows the tools, is not to be had here.
     """
     messages = _flat(trajectory)
     calls = [call for message in messages for call in message.tool_calls]
@@ -89,8 +93,17 @@ def _flat(trajectory: Trajectory) -> tuple[Message, ...]:
 
 
 @lru_cache(maxsize=64)
-def _tools(env: str) -> str:
-    return json.dumps([_schema(tool) for tool in env_of(env).tool_specs])
+def _tools(spec: str) -> str:
+    try:
+        told = json.loads(spec)
+        ref = EnvRef(told["id"], told["kwargs"])
+    except (ValueError, KeyError, TypeError):
+        raise StoreError(
+            f"expected an environment as {{'id': ..., 'kwargs': ...}}; got {spec}"
+        ) from None
+    env = make(ref)
+    env.close()
+    return json.dumps([_schema(tool) for tool in env.tool_specs])
 
 
 def _schema(tool: ToolSpec) -> dict[str, Any]:

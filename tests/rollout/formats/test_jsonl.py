@@ -176,7 +176,7 @@ def test_nothing_is_overwritten(tmp_path, played, form):
 
 def test_an_export_that_breaks_leaves_nothing_behind(tmp_path, trajectory):
     TrajectoryStore(tmp_path / "store").append([trajectory()])
-    with pytest.raises(InputError, match="environment's spec"):
+    with pytest.raises(InputError, match="expected an environment as"):
         export(tmp_path / "store", Format.VERL, tmp_path / "out" / "rows.parquet")
     assert list((tmp_path / "out").iterdir()) == []
 

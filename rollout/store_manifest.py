@@ -148,7 +148,7 @@ class Manifest:
                 file.unlink()
 
     def lock(self) -> None:
-        """Become the writer, and cut off what a writer that died left unfinished.
+        """Become the writer.
 
         Raises:
             StoreError: Another process or store is the writer, or the folder cannot be written to.
@@ -170,7 +170,6 @@ class Manifest:
         self._file = file
         _writers.add(self)
         self.refresh()
-        file.truncate(self._length_bytes)
 
     def commit(self, shards: Iterable[Shard]) -> None:
         """Make shards count; when this returns they do so after a loss of power too.
@@ -184,6 +183,7 @@ class Manifest:
         added = list(shards)
         content = b"".join(_line(shard) for shard in added)
         try:
+            # A writer that died may have left a part of a line.
             self._file.truncate(self._length_bytes)
             self._file.seek(self._length_bytes)
             if self._file.write(content) != len(content):

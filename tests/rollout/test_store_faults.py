@@ -17,6 +17,7 @@ from store_writer import attempt
 
 from reachgym.envs.errors import StoreError
 from reachgym.rollout.store import TrajectoryStore
+from reachgym.rollout.store_manifest import Manifest, Shard
 
 WRITER = Path(__file__).parent / "worlds" / "store_writer.py"
 MANIFEST = "manifest.jsonl"
@@ -60,7 +61,7 @@ def test_what_was_acknowledged_is_there_once_however_often_the_writer_is_killed(
         assert len(there) <= len(known) + 3
     store = TrajectoryStore(folder)
     assert store.append([attempt(10**6)]) == 1
-    named = {f"{shard.name}" for shard in store._manifest.shards(False)}
+    named = {shard.name for shard in Manifest(folder / MANIFEST).shards(False)}
     assert {file.name for file in folder.glob("*.parquet")} == named
     assert not list(folder.rglob("*.tmp"))
 
@@ -184,12 +185,13 @@ def test_the_end_of_a_line_that_was_not_finished_is_passed_over_and_cut_off(tmp_
         store.append([attempt(1)])
     manifest = tmp_path / MANIFEST
     whole = manifest.read_bytes()
-    for torn in (whole[: len(whole) // 2], b"\0" * 40):
+    for torn in (whole[: len(whole) // 2], b"\0" * 400):
         manifest.write_bytes(whole + torn)
         assert numbers(TrajectoryStore(tmp_path)) == [1]
     with TrajectoryStore(tmp_path) as store:
         store.append([attempt(2)])
     assert numbers(TrajectoryStore(tmp_path)) == [1, 2]
+    assert b"\0" not in manifest.read_bytes()
 
 
 def test_a_damaged_or_missing_manifest_is_named_and_nothing_is_removed(tmp_path):
@@ -204,6 +206,22 @@ def test_a_damaged_or_missing_manifest_is_named_and_nothing_is_removed(tmp_path)
     with pytest.raises(StoreError, match=MANIFEST):
         TrajectoryStore(tmp_path)
     assert len(list(tmp_path.glob("*.parquet"))) == 2
+
+
+def test_a_log_that_has_room_for_some_of_its_lines_takes_none(tmp_path):
+    TrajectoryStore(tmp_path)
+    manifest = Manifest(tmp_path / MANIFEST)
+    manifest.lock()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+    try:
+        with pytest.raises(OSError, match="only a part"):
+            manifest.commit(Shard(f"{number}.parquet", 1, 1) for number in range(20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert Manifest(tmp_path / MANIFEST).rows(False) == manifest.rows(False) == 0
+    manifest.commit([Shard("1.parquet", 1, 1)])
+    assert Manifest(tmp_path / MANIFEST).rows(False) == 1
 
 
 def check_full(folder: Path, writer: subprocess.Popen[str]) -> None:

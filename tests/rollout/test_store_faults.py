@@ -6,6 +6,7 @@ import os
 import random
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -94,16 +95,18 @@ def test_a_second_store_of_the_same_process_waits_for_the_first_to_be_closed(tmp
 def test_a_forked_child_does_not_hold_the_lock_of_its_parent(tmp_path):
     store = TrajectoryStore(tmp_path)
     store.append([attempt(1)])
-    read, write = os.pipe()
+    ours, theirs = socket.socketpair()
     child = os.fork()
     if not child:
-        os.close(write)
-        os.read(read, 1)
+        ours.close()
+        theirs.send(b"forked")
+        theirs.recv(1)
         os._exit(0)
-    os.close(read)
+    theirs.close()
+    ours.recv(6)
     store.close()
     assert TrajectoryStore(tmp_path).append([attempt(2)]) == 1
-    os.close(write)
+    ours.close()
     os.waitpid(child, 0)
 
 

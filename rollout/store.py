@@ -52,9 +52,9 @@ class TrajectoryStore:
     An attempt that failed is kept with its cause but does not count as done: it may be made
     again, and a later success takes its place.
 
-    The first append makes this store the folder's writer, which it stays until it is closed, ends
-    or is killed; there is one at a time. Readers need no lock, and see what was appended before
-    they were opened.
+    The first append, or `lock`, makes this store the folder's writer, which it stays until it is
+    closed, ends or is killed; there is one at a time. Readers need no lock, and see what was
+    appended before they were opened.
     """
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
@@ -101,7 +101,7 @@ class TrajectoryStore:
 
     def append_table(self, table: pa.Table) -> int:
         """The same for rows as `codec.encode` makes them."""
-        self._become_writer()
+        self.lock()
         done, failed = self._fresh(table)
         rows = {
             False: table.take(pa.array(done, pa.int64())),
@@ -158,6 +158,24 @@ class TrajectoryStore:
         """
         empty = pa.schema([SCHEMA.field(name) for name in _SUMMARY]).empty_table()
         return pa.concat_tables([empty, *self._rows(_SUMMARY, failures=True)])
+
+    def lock(self) -> None:
+        """Become the folder's writer now, and not with the first append.
+
+        Raises:
+            StoreError: Another process or store is its writer, or it is damaged.
+        """
+        if self._manifest.writing:
+            return
+        self._manifest.lock()
+        try:
+            self._manifest.check_files()
+            self._manifest.remove_unnamed_files()
+            self._seen = self._count_rows()
+            self._read_index()
+        except BaseException:
+            self._manifest.unlock()
+            raise
 
     def close(self) -> None:
         """Let others write; a later append becomes the writer again."""
@@ -220,19 +238,6 @@ class TrajectoryStore:
         else:
             self._index.add_done(digests)
         self._indexed[failures] += table.num_rows
-
-    def _become_writer(self) -> None:
-        if self._manifest.writing:
-            return
-        self._manifest.lock()
-        try:
-            self._manifest.check_files()
-            self._manifest.remove_unnamed_files()
-            self._seen = self._count_rows()
-            self._read_index()
-        except BaseException:
-            self._manifest.unlock()
-            raise
 
     def _count_rows(self) -> dict[bool, int]:
         return {failures: self._manifest.rows(failures) for failures in (False, True)}

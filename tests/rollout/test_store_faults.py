@@ -84,6 +84,9 @@ def test_there_is_one_writer_and_its_lock_dies_with_it(tmp_path):
 
 def test_a_second_store_of_the_same_process_waits_for_the_first_to_be_closed(tmp_path):
     first, second = TrajectoryStore(tmp_path), TrajectoryStore(tmp_path)
+    first.lock()
+    with pytest.raises(StoreError, match="another"):
+        second.lock()
     first.append([attempt(1)])
     with pytest.raises(StoreError, match="another"):
         second.append([attempt(2)])

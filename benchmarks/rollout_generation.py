@@ -36,7 +36,7 @@ from reachgym.envs.types import Message
 
 Array = NDArray[np.float64]
 
-BATCH, ROWS, TURN_TOKENS, LONGEST = 256, 768, 64, 128
+BATCH, ROWS, LONGEST = 256, 768, 128
 EPISODES, TURNS, REPLY_TOKENS, ACTION_TOKENS = 16, 8, 64, 16
 TOLERANCE = 1e-5
 VOCABULARY = TerseRenderer.vocab_size
@@ -135,7 +135,7 @@ def of_sampling(model: LlamaForCausalLM, renderer: Plain, rows: int, limit: int)
 def rounding(model: LlamaForCausalLM) -> float:
     """Largest difference between log-probabilities as sampled and by a pass over the whole."""
     policy = TransformersPolicy(model, Stopping(), max_batch=BATCH)
-    taken = act(policy, prompts(BATCH, seed=1), TURN_TOKENS)
+    taken = act(policy, prompts(BATCH, seed=1), LONGEST)
     sequences = [
         TokenSequence(
             np.array(one.prompt_ids + one.sampled_ids, np.int32),
@@ -216,7 +216,7 @@ def main() -> None:
     model = build_tiny(TinyConfig(), VOCABULARY, seed=0).eval()
     roomy = build_tiny(TinyConfig(max_positions=1024), VOCABULARY, seed=0).eval()
     ending = of_sampling(model, Stopping(), ROWS, LONGEST)
-    equal = of_sampling(model, Plain(), BATCH, TURN_TOKENS)
+    equal = of_sampling(model, Plain(), BATCH, LONGEST)
     played = of_episodes(roomy)
     everything = [*ending, *equal, *played]
     for one in everything:
@@ -229,7 +229,7 @@ def main() -> None:
     print(f"{os.cpu_count()} processors, one thread, {load}, {rounds} rounds")
     title = f"Sampling, {ROWS} rows, batch {BATCH}, turns end by a stop id or at {LONGEST} tokens"
     goal("engine over generate", report(title, "tokens", ending), at_least=2)
-    title = f"Sampling, {BATCH} rows at once, all of {TURN_TOKENS} tokens: nothing to refill"
+    title = f"Sampling, {BATCH} rows at once, all of {LONGEST} tokens: nothing to refill"
     goal("engine over generate", report(title, "tokens", equal), at_least=2)
     goal("log-probabilities: largest error", np.array([rounding(model)]), at_most=TOLERANCE)
     title = f"{EPISODES} episodes side by side, {TURNS} turns of {ACTION_TOKENS} tokens"

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from reachgym.agents.generation.rows import Row
+from reachgym.agents.sampling import Decoding, draw, log_distribution, stream
 from reachgym.agents.tiny import TinyConfig, build_tiny
 from reachgym.envs.errors import InputError
 
@@ -48,6 +49,18 @@ def test_a_row_draws_the_same_ids_alone_and_in_any_batch(model, generate):
     assert [row.ids for row in backwards] == [row.ids for row in alone]
     for row, single in zip(together, alone, strict=True):
         np.testing.assert_allclose(row.logprobs, single.logprobs, atol=1e-4)
+
+
+def test_draws_are_those_of_a_naive_loop_over_the_rows_own_stream(model, generate):
+    for row in rows_of(12, seed=9):
+        numbers = stream(row.seed, len(row.history)).random(row.max_new_tokens)
+        ids = list(row.history)
+        for number in numbers:
+            with torch.no_grad():
+                logits = model(torch.tensor([ids]), use_cache=False).logits[:, -1]
+            logprobs = log_distribution(logits, Decoding())
+            ids.append(int(draw(logprobs, torch.tensor([number]))))
+        assert generate(model, [row])[0].ids == tuple(ids[len(row.history) :])
 
 
 def test_equal_histories_are_read_once_and_drawn_by_their_own_seeds(model, decoder_of):

@@ -76,14 +76,16 @@ class TransformersPolicy:
             device: A torch device.
 
         Raises:
-            InputError: The batch is empty, or the renderer writes ids that the model has no
-                embedding for.
+            InputError: The batch is empty, the memory negative, or the renderer writes ids that the
+                model has no embedding for.
             ConfigError: The policy is constrained and the renderer has no grammar.
         """
         if constrained:
             renderer.grammar(())  # A renderer without one is refused before any episode.
         if max_batch < 1:
             raise InputError(f"expected max_batch >= 1, got {max_batch}; give batches a row")
+        if cache_bytes < 0:
+            raise InputError(f"expected cache_bytes >= 0, got {cache_bytes}; 0 keeps nothing")
         if renderer.vocab_size > model.config.vocab_size:
             raise InputError(
                 f"the renderer writes {renderer.vocab_size} ids and the model knows "
@@ -204,7 +206,7 @@ class TransformersPolicy:
         """An engine whose conversations come and go at every token.
 
         Caches of conversations are kept between turns, and of prompts that several attempts share,
-        as far as `cache_bytes` reaches.
+        as far as `cache_bytes` reaches; `load_weights` alone may change the weights under them.
 
         Args:
             wake: Never called: the engine computes in its steps alone.

@@ -189,6 +189,11 @@ def test_a_batch_without_rows_is_refused():
         policy_of(max_batch=0)
 
 
+def test_negative_memory_is_refused():
+    with pytest.raises(InputError, match="cache_bytes >= 0"):
+        policy_of(cache_bytes=-1)
+
+
 def test_a_renderer_with_more_ids_than_the_model_is_refused():
     with pytest.raises(InputError, match="tokenizer"):
         TransformersPolicy(build_tiny(SHAPE, 20, seed=0), TerseRenderer())

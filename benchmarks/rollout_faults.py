@@ -43,9 +43,11 @@ def main() -> None:
     for told in place.told:
         print(told)
     print(
-        f"lost {result.lost}, doubled {result.doubled}, differing {result.differing},"
+        f"lost {result.lost}, doubled {result.doubled}, differing {len(result.differing)},"
         f" failures left {result.failures}, processes left {len(left)}"
     )
+    for difference in result.differing:
+        print(difference)
     if result.lost or result.doubled or result.differing or result.failures or left:
         sys.exit(f"something was lost or left; look into {folder}: {left}")
 

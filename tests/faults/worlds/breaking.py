@@ -141,8 +141,12 @@ def kill_worker(place: Place, rng: random.Random) -> None:
 
 
 def kill_sandbox(place: Place, rng: random.Random) -> None:
-    lines = place.processes().items()
-    _kill(rng, [pid for pid, line in lines if "reachgym.envs.sandbox" in line])
+    """Kill a guard or a zygote: who kills the very code that runs may be the code itself."""
+    lines = place.processes()
+    workers = {pid for pid, line in lines.items() if line.startswith("ray::Worker")}
+    guards = {pid for pid in lines if _parent(pid) in workers}
+    zygotes = {pid for pid in lines if _parent(pid) in guards}
+    _kill(rng, [pid for pid in guards | zygotes if "reachgym.envs.sandbox" in lines[pid]])
 
 
 def kill_node(place: Place, rng: random.Random) -> None:
@@ -250,23 +254,24 @@ class Comparison:
 
     lost: int
     doubled: int
-    differing: int
+    differing: tuple[str, ...]
     failures: int
 
 
 def compare(place: Place) -> Comparison:
     """Hold what was kept against the same attempts made in one process, undisturbed."""
     kept: Counter = Counter()
-    differing = 0
+    differing: list[str] = []
     wanted = undisturbed(place.episodes // 2)
     with TrajectoryStore(place.store, create=False) as store:
         for row in store.read(failures=False):
             kept[row.key] += 1
             same = wanted.get((row.key.policy, row.key.seed))
-            differing += same is None or faulty_world.timeless(row) != same
+            if faulty_world.timeless(row) != same:
+                differing.append(f"expected {same}, got {row}")
         failures = sum(row.failure is not None for row in store.read())
     lost = 2 * (place.episodes // 2) - len(kept)
-    return Comparison(lost, sum(kept.values()) - len(kept), differing, failures)
+    return Comparison(lost, sum(kept.values()) - len(kept), tuple(differing), failures)
 
 
 def undisturbed(count: int) -> dict[tuple[str, int], object]:

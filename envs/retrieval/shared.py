@@ -12,8 +12,8 @@ from reachgym.envs.retrieval.bm25 import BM25Index, Scores, build_scores
 from reachgym.envs.retrieval.corpus import Document
 from reachgym.envs.retrieval.node_cache import NodeCache, default_root
 
-# Building takes a fifth of a second from here on. Opening takes a tenth of building already at 1,000
-# documents of thirty words, but nobody waits for some milliseconds.
+# Building takes a fifth of a second from here on. Opening takes a tenth of building at 1,000
+# documents of thirty words already, but nobody waits for some milliseconds.
 WORTH_SHARING = 10_000
 _LAYOUT = 1
 _TRIES = 3

@@ -123,15 +123,19 @@ def test_where_no_file_can_be_kept_the_index_is_in_memory(tmp_path):
     assert list(open_to_all.iterdir()) == []
 
 
-def test_processes_that_ask_at_once_build_once(tmp_path):
+def test_processes_that_ask_while_one_builds_wait_for_it(tmp_path):
     log = tmp_path / "log"
-    running = [builder(tmp_path / "cache", "key", log) for _ in range(6)]
-    for process in running:
+    others = [builder(tmp_path / "cache", "key", log) for _ in range(5)]
+    first = builder(tmp_path / "cache", "key", log, "stop")
+    for process in (first, *others):
         assert process.stdout.readline() == "ready\n"
-    for process in running:
+    first.stdin.write("go\n")
+    first.stdin.flush()
+    assert first.stdout.readline() == "building\n"
+    for process in others:
         process.stdin.write("go\n")
         process.stdin.flush()
-    assert [process.communicate()[0] for process in running] == ["whole\n"] * 6
+    assert [process.communicate()[0] for process in (first, *others)] == ["whole\n"] * 6
     assert log.read_text() == "built\n"
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chisquare
 
 from reachgym.agents.protocol import (
     Continuous,
@@ -124,42 +123,6 @@ def test_sampled_turns_are_those_of_act_and_score_as_they_were_sampled(tiny, fam
         mask = np.arange(len(ids)) >= len(ids) - len(taken.sampled_ids)
         (told,) = policy.score([TokenSequence(ids, mask)])
         np.testing.assert_allclose(taken.logprobs, told, atol=1e-5)
-
-
-def test_turns_that_join_at_any_step_follow_the_models_distribution(tiny):
-    policy = TransformersPolicy(tiny("llama"), NeverStopping(), decoding=Decoding(0.6, 1.0, 4))
-    engine = policy.engine(never_woken)
-    n = 4000
-    ended = {}
-    for ticket in range(n):
-        engine.submit(ticket, request(asking(), 2, ticket))
-        if ticket % 37 == 0:
-            ended.update(engine.step())
-    ended.update(finish(engine))
-    drawn = [ended[ticket].sampled_ids for ticket in range(n)]
-    assert engine.stats.prefilled_tokens == len(ended[0].prompt_ids) - 1, "read once"
-
-    def distribution(ids):
-        with torch.no_grad():
-            logits = policy.model(torch.tensor([ids])).logits[0, -1].double()
-        top = logits.topk(4)
-        return dict(zip(top.indices.tolist(), (top.values / 0.6).softmax(0).tolist(), strict=True))
-
-    prompt = list(ended[0].prompt_ids)
-    expected = {
-        (first, second): p * q
-        for first, p in distribution(prompt).items()
-        for second, q in distribution([*prompt, first]).items()
-    }
-    assert set(drawn) <= set(expected)
-    often = [pair for pair, p in expected.items() if n * p >= 5]
-    counts = [drawn.count(pair) for pair in often]
-    counts.append(n - sum(counts))
-    rates = [expected[pair] for pair in often]
-    rates.append(1 - sum(rates))
-    if n * rates[-1] < 5:
-        counts[-2:], rates[-2:] = [sum(counts[-2:])], [sum(rates[-2:])]
-    assert chisquare(counts, n * np.array(rates)).pvalue > 1e-3
 
 
 def test_a_turn_reads_only_what_came_since_the_last_one(tiny):

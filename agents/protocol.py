@@ -50,7 +50,7 @@ class Completion:
         sampled_ids: Token ids the policy sampled, stop token included.
         logprobs: Natural log-probability of each sampled id under the sampling distribution.
         policy_version: The version of the weights that sampled it.
-        seconds: Wall time of the batch that produced it.
+        seconds: Wall time from when the turn was taken up until it was done.
     """
 
     message: Message

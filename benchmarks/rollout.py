@@ -20,6 +20,7 @@ PARTS = {
     "generation": "sampling beside generate, and caches kept across turns",
     "orchestration": "episodes of an instant policy",
     "endpoint": "requests at an endpoint beside bare aiohttp",
+    "store": "keeping, reading and replaying attempts",
     "fleet": "a Ray cluster of 1, 2 and 4 nodes on this machine",
 }
 LONG = {

@@ -200,9 +200,7 @@ def rescore(
     out: Annotated[Path, typer.Option(help="Folder of the store with the new verdicts.")],
     kwargs: Annotated[
         list[str],
-        typer.Option(
-            "--env-kwargs", metavar="KEY=VALUE", help="Another argument of the environments."
-        ),
+        typer.Option("--set", metavar="KEY=VALUE", help="Another argument of the environments."),
     ] = [],  # noqa: B006 - typer copies its defaults
 ) -> None:
     """Judge stored attempts by the verifier of today, without sampling anything again."""

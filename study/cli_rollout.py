@@ -103,8 +103,9 @@ def run_rollout(request: RolloutRequest, console: Console) -> None:
     attempts = _attempts(request)
     tracking = Tracking(request.out, request.track)
     store = TrajectoryStore(request.out)
-    done = store.keys()
-    left = [attempt for attempt in attempts if attempt.key not in done]
+    # Another process that writes there is told of before anything is started.
+    store.lock()
+    left = [attempt for attempt in attempts if attempt.key not in store]
     console.print(f"Writing to {request.out.resolve()}", soft_wrap=True, highlight=False)
     if len(left) < len(attempts):
         console.print(f"{len(attempts) - len(left)} of {len(attempts)} attempts are there already")

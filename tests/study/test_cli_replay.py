@@ -91,7 +91,7 @@ def test_a_store_is_rescored_into_another_and_left_as_it_was(store, tmp_path):
     before = digest(store)
     # Where texts are shuffled no search is evidence.
     shuffled = 'interface={"tools": ["search"], "information": "shuffled"}'
-    arguments = ["rescore", str(store), "--out", str(tmp_path / "new"), "--env-kwargs", shuffled]
+    arguments = ["rescore", str(store), "--out", str(tmp_path / "new"), "--set", shuffled]
     ran = CliRunner().invoke(app, arguments)
     assert ran.exit_code == 0, ran.output
     assert "pass (" in ran.output

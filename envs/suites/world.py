@@ -16,6 +16,7 @@ from functools import lru_cache
 from reachgym.envs.errors import TaskError
 from reachgym.envs.retrieval.bm25 import BM25Index
 from reachgym.envs.retrieval.corpus import Document, Hit, SearchIndex
+from reachgym.envs.retrieval.shared import search_index
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.types import Split
 
@@ -131,7 +132,7 @@ def world(seed: int, letters: int = NAME_LETTERS) -> World:
 @lru_cache(maxsize=8)
 def world_index(seed: int, letters: int = NAME_LETTERS) -> BM25Index:
     """The documents of a world, indexed; built once a process."""
-    return BM25Index(world(seed, letters).documents())
+    return search_index(world(seed, letters).documents())
 
 
 @lru_cache(maxsize=8)

@@ -30,7 +30,8 @@ def test_help_says_where_to_start_and_names_every_command(reachgym):
     ran = reachgym("--help")
     assert ran.returncode == 0
     assert "reachgym study configs/quickstart.yaml --out runs/quickstart" in ran.stdout
-    for command in ("study", "report", "rollout", "envs", "doctor"):
+    commands = ("study", "report", "rollout", "replay", "rescore", "export", "import")
+    for command in (*commands, "envs", "doctor"):
         assert re.search(rf"\W{command}\W", ran.stdout)
 
 

@@ -95,6 +95,9 @@ def rollout(
     api_key_env: Annotated[
         str, typer.Option(metavar="NAME", help="The variable that holds the endpoint's key.")
     ] = "OPENAI_API_KEY",
+    dtype: Annotated[
+        str, typer.Option(help="Of a checkpoint's weights: float32 or bfloat16.")
+    ] = "float32",
     tasks: Annotated[int, typer.Option(min=1, help="How many tasks.")] = 8,
     attempts: Annotated[int, typer.Option(min=1, help="Attempts of each.")] = 1,
     split: Annotated[str, typer.Option(help="train, validation or held_out.")] = "held_out",
@@ -132,7 +135,7 @@ def rollout(
     request = RolloutRequest(
         env=env,
         kwargs=tuple(kwargs),
-        agent=AgentRequest(agent, endpoint, server, api_key_env),
+        agent=AgentRequest(agent, endpoint, server, api_key_env, dtype),
         tasks=tasks,
         attempts=attempts,
         split=split,

@@ -25,7 +25,7 @@ from reachgym.rollout.fleet import Fleet
 from reachgym.rollout.progress import Progress
 from reachgym.rollout.store import TrajectoryStore
 from reachgym.study.cli_envs import parse_kwargs
-from reachgym.study.policies import CheckpointFactory
+from reachgym.study.policies import DTYPES, CheckpointFactory
 from reachgym.study.rollout_view import RolloutView
 from reachgym.study.tracking import METRICS, Track, Tracking
 
@@ -39,12 +39,14 @@ class AgentRequest:
         endpoint: Where the model answers; None for the others.
         server: What answers there.
         api_key_env: The environment variable that holds the endpoint's key.
+        dtype: Of a checkpoint's weights.
     """
 
     name: str
     endpoint: str | None
     server: str
     api_key_env: str
+    dtype: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +193,10 @@ def _factory(request: RolloutRequest) -> Callable[[], Agent]:
         return lambda: oracle_agent(request.env)
     if agent.name == "random":
         return lambda: random_agent(request.env)
+    if agent.dtype not in DTYPES:
+        raise ConfigError(f"--dtype expects {' or '.join(DTYPES)}; got '{agent.dtype}'")
     device = "cuda" if request.place.num_gpus else "cpu"
-    return CheckpointFactory(Path(agent.name), request.place.slots, device)
+    return CheckpointFactory(Path(agent.name), request.place.slots, device, agent.dtype)
 
 
 def _server(name: str) -> Server:

@@ -12,6 +12,8 @@ from reachgym.agents.renderers.terse import TerseRenderer
 from reachgym.study.config.measurement import VariantConfig
 from reachgym.study.config.study import ModelConfig
 
+DTYPES = ("float32", "bfloat16")
+
 
 def renderer_of(model: ModelConfig) -> Renderer:
     """The chat renderer of a checkpoint's tokenizer, or the small world's."""
@@ -77,11 +79,13 @@ class CheckpointFactory:
         path: The folder.
         max_batch: Most rows in one forward pass.
         device: A torch device.
+        dtype: Of the weights; one of `DTYPES`.
     """
 
     path: Path
     max_batch: int
     device: str = "cpu"
+    dtype: str = "float32"
 
     def __call__(self) -> Policy:
         """Build it, in the worker's process.
@@ -89,11 +93,14 @@ class CheckpointFactory:
         Raises:
             CheckpointError: The folder is no checkpoint.
         """
+        import torch
+
         from reachgym.agents.renderers.chat import ChatRenderer
         from reachgym.agents.transformers_policy import TransformersPolicy
         from reachgym.learners.checkpoint import load_model
 
-        model = load_model(self.path)
+        dtypes = dict(zip(DTYPES, (torch.float32, torch.bfloat16), strict=True))
+        model = load_model(self.path, dtypes[self.dtype])
         has_tokenizer = any(self.path.glob("tokenizer*"))
         renderer: Renderer = (
             ChatRenderer.from_checkpoint(self.path) if has_tokenizer else TerseRenderer()

@@ -144,6 +144,22 @@ def test_an_agent_that_is_no_checkpoint_is_one_line(reachgym, tmp_path):
     assert "nothing is no checkpoint" in refused(ran)
 
 
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (("--endpoint", "localhost:8000"), "expected a base_url like 'http://localhost:8000/v1'"),
+        (("--endpoint", "http://localhost:1/v1", "--server", "vlm"), "--server expects one of"),
+        (("--dtype", "half"), "--dtype expects float32 or bfloat16; got 'half'"),
+        (("--resource", "disk"), "--resource expects NAME=AMOUNT, e.g. disk=1; got 'disk'"),
+        (("--track", "paper"), "--track expects tensorboard or wandb, got 'paper'"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_one_line(reachgym, tmp_path, option, told):
+    ran = reachgym("rollout", LOOKUP, "--agent", "model", *option, "--out", tmp_path / "store")
+    assert told in refused(ran)
+    assert not (tmp_path / "store").exists()
+
+
 def test_another_studys_folder_is_one_line(reachgym, small_config, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "config.json").write_text(json.dumps({"title": "Another"}))

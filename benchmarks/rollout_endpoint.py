@@ -73,7 +73,7 @@ class AnsweringProtocol(asyncio.Protocol):
         if len(body) < int(rest.split(b"\r\n", 1)[0]):
             return
         self._received = b""
-        answer = STREAMED if b'"stream": true' in body else WHOLE
+        answer = STREAMED if b'"stream":true' in body else WHOLE
         loop = asyncio.get_running_loop()
         loop.call_later(self._delay_s, self._transport.write, answer)
 

@@ -146,7 +146,7 @@ class ReplyBuilder:
         self._refusal: list[str] = []
         self._calls: dict[int, _CallPieces] = {}
         self._finish_reason: str | None = None
-        self._usage = _Usage()
+        self._usage: _Usage | None = None
         self._prompt_ids: list[int] | None = None
         self._sampled_ids: list[int] | None = None
         self._logprobs: list[float] | None = None
@@ -189,8 +189,8 @@ class ReplyBuilder:
                 for _, call in sorted(self._calls.items())
             ),
             finish_reason=self._finish_reason,
-            prompt_tokens=self._usage.prompt_tokens,
-            sampled_tokens=self._usage.completion_tokens,
+            prompt_tokens=self._usage.prompt_tokens if self._usage else None,
+            sampled_tokens=self._usage.completion_tokens if self._usage else None,
             prompt_ids=None if self._prompt_ids is None else tuple(self._prompt_ids),
             sampled_ids=None if self._sampled_ids is None else tuple(self._sampled_ids),
             logprobs=None if self._logprobs is None else tuple(self._logprobs),

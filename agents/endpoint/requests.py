@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from reachgym.agents.endpoint.dialects import dialect_of, sampling_fields
 from reachgym.agents.endpoint.settings import EndpointSettings
 from reachgym.agents.protocol import Request
@@ -15,7 +17,6 @@ from reachgym.envs.types import Message, ToolCall, ToolSpec
 _SEED_BITS = 2**31 - 1
 # A call without a name is in no schema; servers refuse the history unless it has one.
 _NAMELESS = "unknown"
-_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class RequestWriter:
@@ -49,7 +50,7 @@ class RequestWriter:
             fields["tools"] = tool_entries(request.tools)
         if most_tokens is not None:
             fields[self._bound] = most_tokens
-        return _encode(fields).encode("utf-8", "replace")
+        return _encode(fields)
 
 
 def message_entry(message: Message) -> Mapping[str, Any]:
@@ -82,6 +83,14 @@ def tool_entries(tools: Sequence[ToolSpec]) -> list[Mapping[str, Any]]:
 def _call_entry(call: ToolCall) -> Mapping[str, Any]:
     # Servers parse the arguments of the history, so a malformed call is shown with none; the tool
     # message behind it says what was wrong.
-    arguments = _encode(dict(call.arguments))
+    arguments = _encode(dict(call.arguments)).decode()
     function = {"name": call.name or _NAMELESS, "arguments": arguments}
     return {"id": call.id, "type": "function", "function": function}
+
+
+def _encode(value: Mapping[str, Any]) -> bytes:
+    try:
+        return to_json(value)
+    except PydanticSerializationError:
+        # A lone surrogate, from a tool that read one: the store writes a question mark, too.
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")

@@ -33,13 +33,7 @@ def gate(x: int) -> int:
     return x
 
 
-@tool
-def bulky(x: int) -> str:
-    """Give back 100 kB."""
-    return str(x) * 100_000
-
-
-register("test/Numbers-v0", tasks=TASKS, tools=[gate, bulky], verifier=graded)
+register("test/Numbers-v0", tasks=TASKS, tools=[gate], verifier=graded)
 register("test/Coder-v0", tasks=TASKS[:8], tools=[python_tool], verifier=graded)
 
 REF = EnvRef("fleet_world:test/Numbers-v0")
@@ -90,12 +84,10 @@ class Gated(Marking):
 
 
 class Bulky(Marking):
-    """Has every episode carry 100 kB, too much for an answer without the object store."""
+    """Talks so much that its episodes lie in the object store of their node until fetched."""
 
-    def _turn(self, conversation) -> Completion:
-        if not conversation.exchanges:
-            return call("bulky")
-        return super()._turn(conversation)
+    def _answer(self, conversation) -> Completion:
+        return Completion(Message("assistant", "word " * 50_000))
 
 
 class Watching(SeededAgent):
@@ -113,15 +105,6 @@ class Watching(SeededAgent):
                     place = f"{inode}-{int(offset, 16) + address - start}"
         told = f"{place} {weights.flags.writeable} {float(np.sum(weights)):g}"
         (folder() / f"{version}-{os.getpid()}").write_text(told)
-
-
-class SlowToLoad(Marking):
-    """Takes until the gate opens to load the weights of version 1."""
-
-    def load_weights(self, state, version: int) -> None:
-        if (folder() / "slow").exists() and version == 1:
-            gate.run({"x": 0})
-        self.version = version
 
 
 class Coding:

@@ -31,10 +31,13 @@ class Tool:
         spec: How the agent is told of it.
         run: Does it. A `ToolError` is shown to the agent; any other exception is taken for a
             failure of the infrastructure.
+        informs: Whether what it returns may hold the task's information; a tool that only computes
+            from its arguments does not inform.
     """
 
     spec: ToolSpec
     run: Callable[[Mapping[str, JSON]], str]
+    informs: bool = True
 
 
 # A tool that runs code is made for one environment, and runs it in that one's workspace.

@@ -12,7 +12,7 @@ from reachgym.envs.errors import InputError, TaskError
 from reachgym.envs.types import SPLITS, Split, Task
 
 # An endless split is drawn from as if it had this many tasks.
-_ENDLESS = 2**31
+ENDLESS = 2**31
 
 
 class Taskset(Protocol):
@@ -102,7 +102,7 @@ def _draw(taskset: Taskset, options: Mapping[str, Any], rng: np.random.Generator
         raise TaskError(f"{taskset.name} has no {split} tasks; choose another split")
     index = options.get("index")
     if index is None:
-        index = int(rng.integers(_ENDLESS if size is None else size))
+        index = int(rng.integers(ENDLESS if size is None else size))
     return taskset.task(split, index)
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import gymnasium
 
-from reachgym.envs.errors import (
-    ActionError,
-    EpisodeError,
-    InfrastructureError,
-    InputError,
-)
+from reachgym.envs.boundary import guarded, judged
+from reachgym.envs.errors import ActionError, EpisodeError, InputError
+from reachgym.envs.information import Information, told, worked_on
+from reachgym.envs.milestones import Milestones, count_reached, no_milestones
+from reachgym.envs.record import Record, Snapshot
 from reachgym.envs.sandbox.protocol import Sandbox
 from reachgym.envs.sandbox.shared import shared_sandbox
 from reachgym.envs.spaces import ConversationSpace, MessageSpace
@@ -30,12 +28,11 @@ from reachgym.envs.types import (
     ToolSpec,
     Verdict,
 )
-from reachgym.envs.verifier import Attempt, Verifier, exact_match
+from reachgym.envs.verifier import Verifier, exact_match
 from reachgym.envs.workspace import Workspace
 
 Info: TypeAlias = dict[str, Any]
 Observation: TypeAlias = tuple[Message, ...]
-ResultT = TypeVar("ResultT")
 
 
 class ToolEnv(gymnasium.Env[Observation, Message]):
@@ -53,11 +50,12 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
 
     `info` is the trainer's side of a step and never shown to the agent: `task_id`, `results`
     (tuple of `ToolResult`, one for every call of the turn), `verdict` (`Verdict`, None before the
-    end) and `stop_reason` (`StopReason`, None before the end). The gold answer is in neither side
-    before the end; at the end a verdict's explanation may tell it.
+    end), `stop_reason` (`StopReason`, None before the end) and `milestones` (how many are reached).
+    The gold answer is in neither side before the end; at the end a verdict's explanation may tell
+    it.
 
-    What runs a call (`run_call`) and what scores an episode (`verifier`) can be replaced between
-    episodes, e.g. by what answers from a record.
+    What runs a call (`run_call`), what scores an episode (`verifier`) and what tools tell
+    (`information`) can be replaced between episodes, e.g. by what answers from a record.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - as gymnasium declares it
@@ -72,6 +70,8 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         system_prompt: str = "",
         max_result_chars: int = 4000,
         sandbox: Callable[[], Sandbox] = shared_sandbox,
+        information: Information = "full",
+        milestones: Milestones = no_milestones,
         render_mode: str | None = None,
     ) -> None:
         """An environment over a taskset.
@@ -84,6 +84,10 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
             system_prompt: Opens every conversation, unless it is empty.
             max_result_chars: Longer tool results are cut in their middle.
             sandbox: Gives the sandbox in which tools and verifier run code, at each use.
+            information: What tools tell. `full`: of the task. `withheld`: nothing; tools that
+                inform answer `-`, and the task's files are not there. `shuffled`: of another task
+                of the same split, in whose workspace they run.
+            milestones: What every success on a task passes, in order.
             render_mode: `"ansi"` or None.
 
         Raises:
@@ -95,16 +99,17 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         self.observation_space = ConversationSpace()
         self.action_space = MessageSpace("assistant")
         self._workspace = Workspace(sandbox)
+        self.information = information
         made = [item if isinstance(item, Tool) else item(self._workspace) for item in tools]
-        self._toolbox = Toolbox(made, max_result_chars)
+        self._tools = [told(item, lambda: self.information) for item in made]
+        self._max_result_chars = max_result_chars
+        self._toolbox = Toolbox(self._tools, max_result_chars)
         self.run_call: Callable[[ToolCall], ToolResult] = self._toolbox.call
         self.verifier = verifier
+        self._milestones = milestones
         self._system_prompt = system_prompt
-        self._task: Task | None = None
         self._over = True
-        self._messages: list[Message] = []
-        self._results: list[ToolResult] = []
-        self._turns = 0
+        self._record: Record | None = None
 
     @property
     def tool_specs(self) -> tuple[ToolSpec, ...]:
@@ -119,9 +124,7 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
     @property
     def task(self) -> Task:
         """The task of the current or last episode."""
-        if self._task is None:
-            raise EpisodeError("there is no task yet; call reset() first")
-        return self._task
+        return self._played.task
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
@@ -143,13 +146,11 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
             raise InputError(
                 f"an episode needs a budget of at least one turn; got {self.budget.turns}"
             )
-        self._task = choose_task(self.taskset, options or {}, self.np_random)
-        self._workspace.begin(self._task.files)
+        task = choose_task(self.taskset, options or {}, self.np_random)
+        self._workspace.begin(worked_on(task, self.taskset, self.information))
         opening = [Message("system", self._system_prompt)] if self._system_prompt else []
-        opening.append(Message("user", self._task.prompt))
-        self._messages = opening
-        self._results = []
-        self._turns = 0
+        opening.append(Message("user", task.prompt))
+        self._record = Record(task, opening)
         self._over = False
         return tuple(opening), self._info()
 
@@ -165,16 +166,17 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         # Whatever is raised from here on, an interrupt included, leaves half a turn behind: the
         # episode goes on only if the turn was taken to its end.
         self._over = True
-        self._turns += 1
-        self._messages.append(action)
+        record = self._played
+        record.turns += 1
+        record.messages.append(action)
         if not action.tool_calls:
             return self._end((), StopReason.ANSWERED, action.content)
         results, all_run = self._call(action.tool_calls)
         replies = tuple(Message("tool", r.content, tool_call_id=r.call_id) for r in results)
-        self._messages.extend(replies)
+        record.messages.extend(replies)
         if not all_run:
             return self._end(replies, StopReason.TOOL_CALLS, None, results)
-        if self.budget.turns is not None and self._turns >= self.budget.turns:
+        if self.budget.turns is not None and record.turns >= self.budget.turns:
             return self._end(replies, StopReason.TURNS, None, results)
         self._over = False
         return replies, 0.0, False, False, self._info(results)
@@ -193,6 +195,47 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         self._over = True
         return self._judge(None)
 
+    def snapshot(self) -> Snapshot:
+        """The episode as it is between two turns; whoever takes it closes it.
+
+        Raises:
+            EpisodeError: There is no episode under way.
+            SandboxError: A session is open that cannot be branched.
+        """
+        if self._over:
+            raise EpisodeError("there is no episode to take a snapshot of; call reset() first")
+        return Snapshot(self._played.copy(), self._workspace.snapshot())
+
+    def restore(self, snapshot: Snapshot) -> tuple[Observation, Info]:
+        """Go on from a snapshot of this environment, or of one like it in this process.
+
+        Returns:
+            All messages so far, the agent's included, and `info` as `reset` gives it.
+
+        Raises:
+            SandboxError: The snapshot's session cannot be branched.
+        """
+        self._over = True
+        self._workspace.restore(snapshot.place)
+        self._record = snapshot.record.copy()
+        self._over = False
+        return tuple(self._record.messages), self._info()
+
+    def offer(self, tools: Sequence[str]) -> None:
+        """Offer only some of the environment's tools, from the next episode on.
+
+        Raises:
+            InputError: The environment has no such tool.
+        """
+        self.close()
+        had = {tool.spec.name: tool for tool in self._tools}
+        for name in tools:
+            if name not in had:
+                known = ", ".join(had) or "none"
+                raise InputError(f"the tools to choose from are: {known}; got '{name}'")
+        self._toolbox = Toolbox([had[name] for name in tools], self._max_result_chars)
+        self.run_call = self._toolbox.call
+
     def close(self) -> None:
         """End the episode and what it holds open; a reset begins another one."""
         self._over = True
@@ -202,7 +245,13 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         """The conversation so far, as text."""
         if self.render_mode is None:
             return None
-        return "\n".join(_line(message) for message in self._messages)
+        return self._record.text() if self._record else ""
+
+    @property
+    def _played(self) -> Record:
+        if self._record is None:
+            raise EpisodeError("there is no task yet; call reset() first")
+        return self._record
 
     def _check(self, action: object) -> None:
         if self._over:
@@ -217,16 +266,17 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
     def _call(self, calls: Sequence[ToolCall]) -> tuple[tuple[ToolResult, ...], bool]:
         """Run calls as far as the budget reaches; says whether all were run."""
         results: list[ToolResult] = []
+        run = self._played.results
         all_run = True
         for call in calls:
-            if self.budget.tool_calls is not None and len(self._results) >= self.budget.tool_calls:
+            if self.budget.tool_calls is not None and len(run) >= self.budget.tool_calls:
                 text = f"not run: the budget of {self.budget.tool_calls} tool calls is spent"
                 results.append(ToolResult(call.id, text, error=True))
                 all_run = False
                 continue
-            result = _guard("tool", partial(self.run_call, call))
+            result = guarded("tool", partial(self.run_call, call))
             results.append(result)
-            self._results.append(result)
+            run.append(result)
         return tuple(results), all_run
 
     def _end(
@@ -236,52 +286,37 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         answer: str | None,
         results: tuple[ToolResult, ...] = (),
     ) -> tuple[Observation, float, bool, bool, Info]:
+        # What is reached may be read off the session, which ends with the verdict.
+        reached = self._reached()
         verdict = self._judge(answer)
-        info = self._info(results, verdict, reason)
+        info = self._told(results, verdict, reason, reached)
         return replies, verdict.reward or 0.0, not reason.truncated, reason.truncated, info
 
     def _judge(self, answer: str | None) -> Verdict:
-        attempt = Attempt(
-            self.task, tuple(self._messages), tuple(self._results), answer, self._workspace
-        )
-        verdict = _guard("verifier", partial(self.verifier, attempt))
+        verdict = judged(self.verifier, self._played.attempt(answer, self._workspace))
         self._workspace.end()
-        if not isinstance(verdict, Verdict):
-            raise InfrastructureError(
-                f"a verifier must return a Verdict; got {type(verdict).__name__}"
-            )
-        if verdict.reward is None or verdict.passed is None:
-            raise InfrastructureError(f"the attempt could not be scored: {verdict.explanation}")
-        if not math.isfinite(verdict.reward):
-            raise InfrastructureError(f"a reward must be finite; got {verdict.reward}")
         return verdict
 
-    def _info(
+    def _info(self, results: tuple[ToolResult, ...] = ()) -> Info:
+        return self._told(results, None, None, self._reached())
+
+    def _told(
         self,
-        results: tuple[ToolResult, ...] = (),
-        verdict: Verdict | None = None,
-        reason: StopReason | None = None,
+        results: tuple[ToolResult, ...],
+        verdict: Verdict | None,
+        reason: StopReason | None,
+        reached: int,
     ) -> Info:
         return {
             "task_id": self.task.id,
             "results": results,
             "verdict": verdict,
             "stop_reason": reason,
+            "milestones": reached,
         }
 
-
-def _guard(what: str, work: Callable[[], ResultT]) -> ResultT:
-    """Run a tool or the verifier; whatever it raises is the infrastructure's failure."""
-    try:
-        return work()
-    except InfrastructureError:
-        raise
-    except Exception as error:
-        raise InfrastructureError(
-            f"the {what} failed with {type(error).__name__}: {error}"
-        ) from error
-
-
-def _line(message: Message) -> str:
-    calls = [f"[{call.name} {call.arguments}]" for call in message.tool_calls]
-    return " ".join([f"{message.role}:", *([message.content] if message.content else []), *calls])
+    def _reached(self) -> int:
+        milestones = self._milestones(self.task)
+        if not milestones:
+            return 0
+        return count_reached(milestones, self._played.attempt(None, self._workspace))

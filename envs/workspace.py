@@ -1,15 +1,44 @@
-"""Where an environment's tools and verifier run code: a sandbox, and a session for each episode."""
+"""What an environment's tools and verifier share: the task, its state, a sandbox and a session."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
+from reachgym.envs.errors import EpisodeError
 from reachgym.envs.sandbox.protocol import Sandbox, Session
 from reachgym.envs.sandbox.shared import shared_sandbox
+from reachgym.envs.types import JSON, Task
+
+State: TypeAlias = dict[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A workspace as it was at one moment.
+
+    Attributes:
+        task: The task that its tools work on.
+        state: A copy of what they kept.
+        session: A branch of the session of that moment, None where none was open.
+        level: The isolation at which code had run, None if none had.
+    """
+
+    task: Task
+    state: State
+    session: Session | None
+    level: str | None
+
+    def close(self) -> None:
+        """End the kept session; again does nothing."""
+        if self.session is not None:
+            self.session.close()
 
 
 class Workspace:
-    """One environment's way to sandboxed code; nothing is opened before it is used.
+    """One environment's place of work; nothing is opened before it is used.
 
     Args:
         open_sandbox: Gives the sandbox, at each use; whoever gives it closes it.
@@ -17,9 +46,31 @@ class Workspace:
 
     def __init__(self, open_sandbox: Callable[[], Sandbox] = shared_sandbox) -> None:
         self._open_sandbox = open_sandbox
-        self._files: dict[str, bytes] = {}
+        self._task: Task | None = None
+        self._state: State = {}
         self._session: Session | None = None
         self._level: str | None = None
+
+    @property
+    def task(self) -> Task:
+        """The task that tools work on, gold included.
+
+        It is the episode's own, except where information is shuffled across tasks.
+
+        Raises:
+            EpisodeError: No episode has begun.
+        """
+        if self._task is None:
+            raise EpisodeError("there is no task to work on yet; call the environment's reset()")
+        return self._task
+
+    @property
+    def state(self) -> State:
+        """What tools keep for the length of the episode; empty at its beginning.
+
+        JSON values only, so that an episode can be gone on with from any of its moments.
+        """
+        return self._state
 
     @property
     def level(self) -> str | None:
@@ -28,13 +79,16 @@ class Workspace:
 
     @property
     def files(self) -> dict[str, bytes]:
-        """What the episode's task puts into the working directory, path to content."""
-        return dict(self._files)
+        """What the task puts into the working directory, path to content."""
+        if self._task is None:
+            return {}
+        return {path: text.encode() for path, text in self._task.files.items()}
 
-    def begin(self, files: Mapping[str, str]) -> None:
-        """Start an episode whose task comes with these files, and end the one before."""
+    def begin(self, task: Task) -> None:
+        """Start an episode on a task, and end the one before."""
         self.end()
-        self._files = {path: text.encode() for path, text in files.items()}
+        self._task = task
+        self._state = {}
         self._level = None
 
     def sandbox(self) -> Sandbox:
@@ -57,16 +111,45 @@ class Workspace:
         if self._session is None:
             session = self.sandbox().open_session()
             try:
-                if self._files:
-                    session.write(self._files)
+                files = self.files
+                if files:
+                    session.write(files)
             except BaseException:
                 session.close()
                 raise
             self._session = session
         return self._session
 
+    def snapshot(self) -> Place:
+        """The workspace as it is now; whoever takes it closes it.
+
+        Raises:
+            EpisodeError: No episode has begun.
+            SandboxError: The session cannot be branched.
+        """
+        session = None if self._session is None else self._session.branch()
+        return Place(self.task, copy.deepcopy(self._state), session, self._level)
+
+    def restore(self, place: Place) -> None:
+        """Go on from a moment; the place stays as it is and can be gone on from again.
+
+        Raises:
+            SandboxError: The kept session cannot be branched.
+        """
+        session = None if place.session is None else place.session.branch()
+        self.end()
+        self._task = place.task
+        self._state = copy.deepcopy(place.state)
+        self._session = session
+        self._level = place.level
+
     def end(self) -> None:
         """End the episode's session, if it has one; again does nothing."""
         if self._session is not None:
             self._session.close()
             self._session = None
+
+
+def without_files(task: Task) -> Task:
+    """The task as it is where its information is withheld."""
+    return replace(task, files={})

@@ -20,7 +20,7 @@ from reachgym.envs.types import (
     Verdict,
 )
 from reachgym.envs.verifier import Attempt, Verifier
-from reachgym.envs.workspace import Workspace
+from reachgym.envs.workspace import State, Workspace
 from reachgym.rollout.trajectory import Trajectory, Turn
 
 # Ends that come about by stepping the environment; other budgets stop it from outside.
@@ -100,17 +100,24 @@ class _Answers:
         return self.left.popleft()
 
 
-class _NoSession(Workspace):
+class _NoTrace(Workspace):
     """A workspace in which no tool has run: code can be run in it, but nothing is found in it."""
 
     def __init__(self, inner: Workspace) -> None:
         super().__init__(inner.sandbox)
-        self._files = inner.files
+        self.begin(inner.task)
         self.asked = False
 
+    @property
+    def state(self) -> State:
+        raise self._refusal()
+
     def session(self) -> Session:
+        raise self._refusal()
+
+    def _refusal(self) -> InfrastructureError:
         self.asked = True
-        raise InfrastructureError("the verifier needs the workspace of the attempt's tools")
+        return InfrastructureError("the verifier needs the workspace of the attempt's tools")
 
 
 class _Watched:
@@ -124,7 +131,7 @@ class _Watched:
     def __call__(self, attempt: Attempt) -> Verdict:
         if self._has_session:
             return self._verifier(attempt)
-        workspace = _NoSession(attempt.workspace)
+        workspace = _NoTrace(attempt.workspace)
         try:
             return self._verifier(replace(attempt, workspace=workspace))
         finally:

@@ -8,13 +8,10 @@ import numpy as np
 
 from reachgym.envs.registration import EnvRef, make
 from reachgym.envs.seeding import derive_seed
-from reachgym.envs.taskset import Taskset
+from reachgym.envs.taskset import ENDLESS, Taskset
 from reachgym.envs.types import Split, Task
 from reachgym.rollout.episode import Attempt
 from reachgym.study.config.study import InterfaceConfig, StudyConfig, WorldConfig
-
-# An endless split is drawn from as if it had this many tasks.
-_ENDLESS = 2**31
 
 
 class Families:
@@ -48,8 +45,8 @@ class Families:
     def sample(self, family: str, n: int, rng: np.random.Generator) -> list[Task]:
         """Training tasks, without repetition as far as the split allows."""
         taskset = self._tasksets[family]
-        size = taskset.size("train") or _ENDLESS
-        indices = rng.choice(size, size=n, replace=n > size) if size < _ENDLESS else None
+        size = taskset.size("train") or ENDLESS
+        indices = rng.choice(size, size=n, replace=n > size) if size < ENDLESS else None
         if indices is None:
             indices = rng.integers(size, size=n)
         return [taskset.task("train", int(i)) for i in indices]

@@ -26,7 +26,13 @@ def started(env: ToolEnv) -> ToolEnv:
 def test_an_episode_opens_with_the_system_prompt_and_the_task(make_env):
     opening, info = make_env(system_prompt="Be brief.").reset(options={"task": TASK})
     assert opening == (Message("system", "Be brief."), Message("user", TASK.prompt))
-    assert info == {"task_id": "sum", "results": (), "verdict": None, "stop_reason": None}
+    assert info == {
+        "task_id": "sum",
+        "results": (),
+        "verdict": None,
+        "stop_reason": None,
+        "milestones": 0,
+    }
 
 
 def test_without_a_system_prompt_it_opens_with_the_task_alone(make_env):

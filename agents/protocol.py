@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from reachgym.envs.errors import EpisodeError
 from reachgym.envs.types import Message, ToolSpec
 
 IntArray: TypeAlias = npt.NDArray[np.int32]
@@ -30,12 +31,37 @@ class Limits:
     """What the next completion may still spend; None means unlimited.
 
     Attributes:
-        action_tokens: How many ids may be sampled.
+        action_tokens: How many tokens may be sampled.
         context_tokens: The length that the whole history may reach.
     """
 
     action_tokens: int | None = None
     context_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """How many tokens a turn took, by the word of a server that gives no ids.
+
+    Attributes:
+        request_tokens: In the whole request, earlier turns included.
+        sampled_tokens: Sampled in this turn.
+    """
+
+    request_tokens: int
+    sampled_tokens: int
+
+    def __post_init__(self) -> None:
+        """Refuse what counts nothing.
+
+        Raises:
+            EpisodeError: A count is below 0.
+        """
+        if min(self.request_tokens, self.sampled_tokens) < 0:
+            raise EpisodeError(
+                f"expected counts of tokens from 0 on, got {self.request_tokens} and "
+                f"{self.sampled_tokens}; leave the counts out where they are not known"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +77,8 @@ class Completion:
         logprobs: Natural log-probability of each sampled id under the sampling distribution.
         policy_version: The version of the weights that sampled it.
         seconds: Wall time from when the turn was taken up until it was done.
+        counts: Stands in for the ids where there are none; None where ids are, and where nothing
+            is known.
     """
 
     message: Message
@@ -60,6 +88,48 @@ class Completion:
     logprobs: tuple[float, ...] = ()
     policy_version: int = 0
     seconds: float = 0.0
+    counts: TokenCounts | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse counts beside ids, which could contradict them.
+
+        Raises:
+            EpisodeError: There are both.
+        """
+        if self.counts is not None and (self.prompt_ids or self.sampled_ids):
+            raise EpisodeError(
+                "expected token ids or counts of tokens, got both; leave the counts out, the ids "
+                "tell them"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTally:
+    """How many tokens the turns of a conversation took; a turn of which nothing is known adds none.
+
+    Attributes:
+        sampled: Sampled in all turns.
+        context: How long the conversation is, up to the last token that was sampled.
+        ids: How many of its ids are known. A server's count is of a whole request, while ids are
+            deltas: those that come after turns without ids have these turns in them.
+    """
+
+    sampled: int = 0
+    context: int = 0
+    ids: int = 0
+
+    def after(self, completion: Completion) -> TokenTally:
+        """The tally when another turn was taken."""
+        counts = completion.counts
+        if counts is not None:
+            context = counts.request_tokens + counts.sampled_tokens
+            return TokenTally(self.sampled + counts.sampled_tokens, context, self.ids)
+        sampled = len(completion.sampled_ids)
+        added = len(completion.prompt_ids) + sampled
+        if not added:
+            return self
+        ids = self.ids + added
+        return TokenTally(self.sampled + sampled, ids, ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +155,14 @@ class Conversation:
             flat.append(exchange.completion.message)
             flat.extend(exchange.replies)
         return tuple(flat)
+
+    @property
+    def tally(self) -> TokenTally:
+        """How many tokens its turns took."""
+        tally = TokenTally()
+        for exchange in self.exchanges:
+            tally = tally.after(exchange.completion)
+        return tally
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,9 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
-from reachgym.agents.protocol import Completion, FinishReason
+from reachgym.agents.protocol import Completion, FinishReason, TokenCounts
 from reachgym.envs.types import Message, StopReason, ToolCall, ToolResult, Verdict
-from reachgym.rollout.trajectory import (
-    AttemptKey,
-    Failure,
-    Timings,
-    Trajectory,
-    Turn,
-    Usage,
-)
+from reachgym.rollout.trajectory import AttemptKey, Failure, Timings, Trajectory, Turn, Usage
 
 T = TypeVar("T")
 
@@ -54,6 +47,8 @@ _TURN = pa.struct(
         "logprobs": pa.list_(pa.float64()),
         "policy_version": pa.int64(),
         "seconds": pa.float64(),
+        "request_tokens": pa.int64(),
+        "sampled_tokens": pa.int64(),
         "results": pa.list_(_RESULT),
         "replies": pa.list_(_MESSAGE),
         "reward": pa.float64(),
@@ -168,6 +163,7 @@ def keys_of(table: pa.Table) -> Iterator[AttemptKey]:
 
 def _turns(turns: Sequence[Turn]) -> pa.StructArray:
     completions = [turn.completion for turn in turns]
+    counts = [completion.counts for completion in completions]
     return _struct(
         _TURN,
         _messages([completion.message for completion in completions]),
@@ -177,6 +173,8 @@ def _turns(turns: Sequence[Turn]) -> pa.StructArray:
         _lists([completion.logprobs for completion in completions], _floats),
         pa.array([completion.policy_version for completion in completions], pa.int64()),
         _floats([completion.seconds for completion in completions]),
+        pa.array([count and count.request_tokens for count in counts], pa.int64()),
+        pa.array([count and count.sampled_tokens for count in counts], pa.int64()),
         _lists([turn.results for turn in turns], _results),
         _lists([turn.replies for turn in turns], _messages),
         _floats([turn.reward for turn in turns]),
@@ -225,10 +223,15 @@ def _read_turns(array: pa.StructArray) -> list[Turn]:
         _unlist(part["logprobs"], pa.Array.to_pylist),
         part["policy_version"].to_pylist(),
         part["seconds"].to_pylist(),
+        map(_counts, part["request_tokens"].to_pylist(), part["sampled_tokens"].to_pylist()),
     )
     results = _unlist(part["results"], _read_results)
     replies = _unlist(part["replies"], _read_messages)
     return list(map(Turn, completions, results, replies, part["reward"].to_pylist()))
+
+
+def _counts(request: int | None, sampled: int | None) -> TokenCounts | None:
+    return None if request is None or sampled is None else TokenCounts(request, sampled)
 
 
 def _read_messages(array: pa.StructArray) -> list[Message]:

@@ -15,6 +15,7 @@ from reachgym.agents.protocol import (
     FinishReason,
     Limits,
     Request,
+    TokenTally,
 )
 from reachgym.envs.errors import EpisodeError
 from reachgym.envs.registration import EnvRef
@@ -223,13 +224,15 @@ def run_episode(agent: Agent, env: ToolEnv, attempt: Attempt) -> Trajectory:
 
 def usage_of(turns: Sequence[Turn]) -> Usage:
     """What these turns consumed; a call counts once it was run."""
-    sampled = sum(len(turn.completion.sampled_ids) for turn in turns)
+    tally = TokenTally()
+    for turn in turns:
+        tally = tally.after(turn.completion)
     results = [result for turn in turns for result in turn.results]
     calls = [call for turn in turns for call in turn.completion.message.tool_calls]
     return Usage(
         turns=len(turns),
-        action_tokens=sampled,
-        context_tokens=sampled + sum(len(turn.completion.prompt_ids) for turn in turns),
+        action_tokens=tally.sampled,
+        context_tokens=tally.context,
         tool_calls=len(results),
         tool_errors=sum(result.error for result in results),
         parse_errors=sum(call.parse_error is not None for call in calls),

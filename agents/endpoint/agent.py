@@ -32,9 +32,6 @@ class EndpointAgent:
     ) -> list[Completion]:
         """One completion per conversation, all of them requested at once.
 
-        A budget of tokens is kept across turns only where the server gives token ids; an engine
-        keeps it by the server's count elsewhere.
-
         Raises:
             EndpointError: A request failed for good.
             ConfigError: The key cannot be sent.

@@ -7,7 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from reachgym.agents.endpoint.replies import RawCall, Reply
-from reachgym.agents.protocol import Completion, Conversation, FinishReason, Limits
+from reachgym.agents.protocol import (
+    Completion,
+    Conversation,
+    FinishReason,
+    Limits,
+    TokenCounts,
+)
 from reachgym.envs.types import JSON, Message, ToolCall
 
 _ADVICE = "give the arguments as one JSON object"
@@ -32,7 +38,8 @@ def completion_of(
 
     It carries tokens only if the server gave the ids of the request, the sampled ids and their
     log-probabilities, and if the ids of the request go on from the ids of the history: a template
-    that writes an earlier turn otherwise than it was sampled leaves the turn without tokens.
+    that writes an earlier turn otherwise than it was sampled leaves the turn without ids, and it
+    carries counts instead.
 
     Args:
         reply: What the server said.
@@ -49,7 +56,7 @@ def completion_of(
     finish = _finish(reply, limits)
     delta = _delta(reply, conversation)
     if delta is None or not reply.sampled_ids or reply.logprobs is None:
-        return Completion(message, finish, seconds=seconds)
+        return Completion(message, finish, seconds=seconds, counts=counts_of(reply))
     return Completion(message, finish, delta, reply.sampled_ids, reply.logprobs, seconds=seconds)
 
 
@@ -62,21 +69,19 @@ def token_history(conversation: Conversation) -> tuple[int, ...]:
     return tuple(ids)
 
 
-def sampled_count(reply: Reply) -> int | None:
-    """How many tokens were sampled, if the server lets it be known."""
-    return reply.sampled_tokens if reply.sampled_ids is None else len(reply.sampled_ids)
+def counts_of(reply: Reply) -> TokenCounts | None:
+    """How many tokens a turn took, if the server lets it be known."""
+    request = reply.prompt_tokens if reply.prompt_ids is None else len(reply.prompt_ids)
+    sampled = reply.sampled_tokens if reply.sampled_ids is None else len(reply.sampled_ids)
+    return None if request is None or sampled is None else TokenCounts(request, sampled)
 
 
 def _finish(reply: Reply, limits: Limits) -> FinishReason:
     """Why it ended; a server says `length` of its own context as well as of what was asked."""
-    sampled, bound = sampled_count(reply), limits.action_tokens
-    if bound is not None and sampled is not None and sampled > bound:
+    cut, bound, counts = reply.finish_reason == _CUT, limits.action_tokens, counts_of(reply)
+    if bound is not None and counts is not None and counts.sampled_tokens + cut > bound:
         return FinishReason.ACTION_TOKENS
-    if reply.finish_reason != _CUT:
-        return FinishReason.STOP
-    if bound is not None and (sampled is None or sampled == bound):
-        return FinishReason.ACTION_TOKENS
-    return FinishReason.CONTEXT_TOKENS
+    return FinishReason.CONTEXT_TOKENS if cut else FinishReason.STOP
 
 
 def _delta(reply: Reply, conversation: Conversation) -> tuple[int, ...] | None:

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from reachgym.agents.endpoint.completions import token_history
 from reachgym.agents.endpoint.key import ApiKey
-from reachgym.agents.endpoint.replies import Reply
 from reachgym.agents.endpoint.settings import EndpointSettings
 from reachgym.agents.endpoint.turns import TurnTaker
-from reachgym.agents.protocol import Completion, Limits, Request
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """What turns without token ids consumed, in the server's count."""
-
-    sampled: int = 0
-    context: int = 0
+from reachgym.agents.protocol import Completion, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +36,11 @@ class EndpointEngine:
         # Touched by the caller's thread only.
         self._serial = 0
         self._live: dict[int, int] = {}
-        self._counted: dict[int, _Counted] = {}
         self._closed = False
-        self._warned = False
         # Touched by both threads; each of their operations is atomic.
         self._inbox: deque[_Submitted] = deque()
         self._posted = False
-        self._done: deque[tuple[_Submitted, Completion | Exception, Reply | None]] = deque()
+        self._done: deque[tuple[_Submitted, Completion | Exception]] = deque()
         # Touched by the loop's thread only, but for the start.
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._ringing = False
@@ -75,7 +60,7 @@ class EndpointEngine:
         """Send for the next turn of a conversation."""
         self._serial += 1
         self._live[ticket] = self._serial
-        self._inbox.append(_Submitted(ticket, self._serial, self._within_budget(ticket, request)))
+        self._inbox.append(_Submitted(ticket, self._serial, request))
         # One call into the loop serves everything that is submitted until the loop gets to it.
         if not self._posted:
             self._posted = True
@@ -85,17 +70,14 @@ class EndpointEngine:
         """The turns that are done by now."""
         turns: list[tuple[int, Completion | Exception]] = []
         while self._done:
-            submitted, outcome, reply = self._done.popleft()
+            submitted, outcome = self._done.popleft()
             if self._is_live(submitted):
                 del self._live[submitted.ticket]
-                if reply is not None and isinstance(outcome, Completion):
-                    self._count(submitted.ticket, outcome, reply)
                 turns.append((submitted.ticket, outcome))
         return turns
 
     def forget(self, ticket: int) -> None:
         """Drop a conversation; a request that is on its way is broken off."""
-        self._counted.pop(ticket, None)
         serial = self._live.pop(ticket, None)
         if serial is not None:
             self._loop.call_soon_threadsafe(self._cancel, serial)
@@ -116,35 +98,6 @@ class EndpointEngine:
         """Whether the turn was not forgotten meanwhile."""
         return self._live.get(submitted.ticket) == submitted.serial
 
-    def _within_budget(self, ticket: int, request: Request) -> Request:
-        """The request with what is left when turns without ids are counted, too."""
-        counted = self._counted.get(ticket)
-        if counted is None:
-            return request
-        action, context = request.limits.action_tokens, request.limits.context_tokens
-        # What has ids is counted where the request is made.
-        uncounted = max(0, counted.context - len(token_history(request.conversation)))
-        limits = Limits(
-            None if action is None else action - counted.sampled,
-            None if context is None else context - uncounted,
-        )
-        return replace(request, limits=limits)
-
-    def _count(self, ticket: int, completion: Completion, reply: Reply) -> None:
-        if completion.sampled_ids:
-            return
-        if reply.prompt_ids is not None and not self._warned:
-            self._warned = True
-            _log.warning(
-                "A turn's token ids do not go on from those of its history, or came without "
-                "log-probabilities; such turns carry no tokens."
-            )
-        if reply.sampled_tokens is None:
-            return
-        before = self._counted.get(ticket, _Counted())
-        context = (reply.prompt_tokens or 0) + reply.sampled_tokens
-        self._counted[ticket] = _Counted(before.sampled + reply.sampled_tokens, context)
-
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
@@ -164,9 +117,9 @@ class EndpointEngine:
             task.cancel()
 
     async def _take_turn(self, submitted: _Submitted) -> None:
-        outcome, reply = await self._turns.take(submitted.request)
+        outcome = await self._turns.take(submitted.request)
         self._tasks.pop(submitted.serial, None)
-        self._done.append((submitted, outcome, reply))
+        self._done.append((submitted, outcome))
         # One call for everything that is done in this round of the loop.
         if not self._ringing:
             self._ringing = True

@@ -27,7 +27,8 @@ def _or_none(value: object, validate: ValidatorFunctionWrapHandler) -> object:
 
 # What servers give beside the message differs, and none of it is worth a turn.
 _Beside: TypeAlias = Annotated[T | None, WrapValidator(_or_none)]
-_Id: TypeAlias = Annotated[int, Field(ge=0)]
+_Id: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]
+_Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class _Model(BaseModel, frozen=True):
@@ -73,8 +74,8 @@ class _Choice(_Model):
 
 
 class _Usage(_Model):
-    prompt_tokens: _Beside[int] = None
-    completion_tokens: _Beside[int] = None
+    prompt_tokens: _Beside[_Count] = None
+    completion_tokens: _Beside[_Count] = None
 
 
 class _SglExt(_Model):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from dataclasses import replace
 
-from reachgym.agents.endpoint.completions import completion_of, token_history
+from reachgym.agents.endpoint.completions import completion_of
 from reachgym.agents.endpoint.exchange import Exchange
 from reachgym.agents.endpoint.faults import Fault
 from reachgym.agents.endpoint.key import ApiKey
@@ -15,9 +16,11 @@ from reachgym.agents.endpoint.limiter import Limiter
 from reachgym.agents.endpoint.replies import Reply
 from reachgym.agents.endpoint.requests import RequestWriter
 from reachgym.agents.endpoint.settings import EndpointSettings, Retries
-from reachgym.agents.protocol import Completion, FinishReason, Request
-from reachgym.envs.errors import EndpointError
+from reachgym.agents.protocol import Completion, FinishReason, Limits, Request
+from reachgym.envs.errors import EndpointError, EndpointReplyError
 from reachgym.envs.types import Message
+
+_log = logging.getLogger(__name__)
 
 
 class TurnTaker:
@@ -28,9 +31,10 @@ class TurnTaker:
         self._writer = RequestWriter(settings)
         self.limiter = Limiter(settings.concurrency)
         self._exchange = Exchange(settings, key, self._hold)
+        self._warned = False
 
-    async def take(self, request: Request) -> tuple[Completion | Exception, Reply | None]:
-        """The next turn, and the reply it was made of; errors are returned and never raised.
+    async def take(self, request: Request) -> Completion | Exception:
+        """The next turn; errors are returned and never raised.
 
         A conversation that the server says is too long for the model's context ends there, as one
         does that reaches its budget.
@@ -41,34 +45,51 @@ class TurnTaker:
         except Exception as error:
             # What httpx or aiohttp raise may hold the request with its key: only words go on.
             problem = self._exchange.redact(f"{type(error).__name__}: {error}")
-        return EndpointError(f"the request could not be made: {problem}"), None
+        return EndpointError(f"the request could not be made: {problem}")
 
     async def close(self) -> None:
         """End every connection."""
         await self._exchange.close()
 
-    async def _take(
-        self, request: Request, started_s: float
-    ) -> tuple[Completion | Exception, Reply | None]:
+    async def _take(self, request: Request, started_s: float) -> Completion | Exception:
         most_tokens, bound = _room(request)
         if most_tokens is not None and most_tokens <= 0:
-            return _nothing(bound, started_s), None
+            return _nothing(bound, started_s)
         outcome = await self._attempts(self._writer.body(request, most_tokens))
         if isinstance(outcome, Fault) and outcome.too_long and most_tokens is not None:
             # Servers add what is asked for to what is there: perhaps only their sum is too long.
             outcome = await self._attempts(self._writer.body(request, None))
         if isinstance(outcome, Reply):
-            completion = completion_of(
-                outcome,
-                request.conversation,
-                request.limits,
-                redact=self._exchange.redact,
-                seconds=time.perf_counter() - started_s,
-            )
-            return completion, outcome
+            return self._completion(outcome, request, started_s)
         if outcome.too_long:
-            return _nothing(FinishReason.CONTEXT_TOKENS, started_s), None
-        return outcome.error, None
+            return _nothing(FinishReason.CONTEXT_TOKENS, started_s)
+        return outcome.error
+
+    def _completion(
+        self, reply: Reply, request: Request, started_s: float
+    ) -> Completion | Exception:
+        completion = completion_of(
+            reply,
+            request.conversation,
+            request.limits,
+            redact=self._exchange.redact,
+            seconds=time.perf_counter() - started_s,
+        )
+        if completion.sampled_ids:
+            return completion
+        if completion.counts is None and request.limits != Limits():
+            return EndpointReplyError(
+                "expected token ids or the counts 'prompt_tokens' and 'completion_tokens' of "
+                "'usage' in every reply, since the attempt has a budget of tokens; got neither; "
+                "let the server tell its usage, or leave tokens out of the budget"
+            )
+        if reply.prompt_ids is not None and not self._warned:
+            self._warned = True
+            _log.warning(
+                "A turn's token ids do not go on from those of its history, or came without "
+                "log-probabilities; such turns carry counts of tokens and no ids."
+            )
+        return completion
 
     async def _attempts(self, body: bytes) -> Reply | Fault:
         """Ask until there is a reply, or a fault that is the last one."""
@@ -114,7 +135,7 @@ def _room(request: Request) -> tuple[int | None, FinishReason]:
     """What the reply may take as far as is known before it is asked for, and what bounds it."""
     action, context = request.limits.action_tokens, request.limits.context_tokens
     if context is not None:
-        context -= len(token_history(request.conversation))
+        context -= request.conversation.tally.context
     if context is None or (action is not None and action <= context):
         return action, FinishReason.ACTION_TOKENS
     return context, FinishReason.CONTEXT_TOKENS

@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping
 from operator import attrgetter
 
-from reachgym.agents.protocol import Completion, FinishReason
+from reachgym.agents.protocol import Completion, FinishReason, TokenCounts
+from reachgym.envs.errors import EpisodeError
 from reachgym.envs.types import Message, Role, StopReason, ToolCall, ToolResult, Verdict
 from reachgym.rollout.formats.reading import (
     FieldError,
@@ -24,7 +25,7 @@ from reachgym.rollout.formats.reading import (
 )
 from reachgym.rollout.trajectory import AttemptKey, Failure, Timings, Trajectory, Turn, Usage
 
-VERSION = 1
+VERSION = 2
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 
 _CALL = record(ToolCall, id=text, name=text, arguments=an_object, parse_error=maybe(text))
@@ -36,6 +37,7 @@ _MESSAGE = record(
     tool_call_id=maybe(text),
 )
 _RESULT = record(ToolResult, call_id=text, content=text, error=flag, truncated=flag, seconds=number)
+_COUNTS = record(TokenCounts, request_tokens=whole, sampled_tokens=whole)
 _COMPLETION = record(
     Completion,
     message=_MESSAGE,
@@ -45,6 +47,7 @@ _COMPLETION = record(
     logprobs=many(number),
     policy_version=whole,
     seconds=number,
+    counts=maybe(_COUNTS),
 )
 _TURN = record(
     Turn, completion=_COMPLETION, results=many(_RESULT), replies=many(_MESSAGE), reward=number
@@ -74,6 +77,7 @@ _KINDS = (
     Failure,
     Message,
     Timings,
+    TokenCounts,
     ToolCall,
     ToolResult,
     Trajectory,
@@ -105,7 +109,10 @@ def load(value: object, where: str = "") -> Trajectory:
     version = row.pop("reachgym", None)
     if version != VERSION:
         raise FieldError("reachgym", f"the format's version, {VERSION}", version)
-    return _TRAJECTORY(row, where)
+    try:
+        return _TRAJECTORY(row, where)
+    except EpisodeError as error:
+        raise FieldError("turns", "turns that can be", str(error)) from None
 
 
 def _plain(value: object) -> dict[str, object]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reachgym.agents.protocol import Completion
+from reachgym.agents.protocol import Completion, TokenCounts
 from reachgym.envs.types import Message, StopReason, ToolCall, ToolResult, Verdict
 from reachgym.rollout.trajectory import (
     AttemptKey,
@@ -66,13 +66,13 @@ def trajectory() -> Callable[..., Trajectory]:
             opening=(Message("system", "be brief"), Message("user", "Grüße")),
             turns=(
                 Turn(asked, results, replies),
-                Turn(Completion(Message("assistant", "42")), reward=0.1),
+                Turn(Completion(Message("assistant", "42"), counts=TokenCounts(90, 3)), reward=0.1),
             ),
             verdict=Verdict(reward, None if reward is None else reward == 1.0, "why", guess=True),
             stop_reason=StopReason.FAILED if failure else StopReason.ANSWERED,
             failure=failure,
             sandbox="namespaces" if failure is None else None,
-            usage=Usage(2, 2, 5, 2, 1, 1),
+            usage=Usage(2, 5, 93, 2, 1, 1),
             timings=Timings(0.125, 1e-4, 0.3),
         )
 

@@ -101,7 +101,7 @@ def test_the_summary_has_a_row_an_attempt_and_the_light_columns(tmp_path, trajec
         "stop_reason": "answered",
         "failure_kind": None,
         "sandbox": "namespaces",
-        "action_tokens": 2,
+        "action_tokens": 5,
         "tool_calls": 2,
     }
     assert (failed["passed"], failed["failure_kind"]) == (None, "OSError")

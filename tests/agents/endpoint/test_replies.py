@@ -94,14 +94,14 @@ def test_parts_of_a_content_are_joined(serve, turn):
     ("limits", "sampled", "finish"),
     [
         (Limits(action_tokens=3), 3, FinishReason.ACTION_TOKENS),
-        (Limits(action_tokens=3), None, FinishReason.ACTION_TOKENS),
+        (Limits(), None, FinishReason.CONTEXT_TOKENS),
         (Limits(action_tokens=9), 3, FinishReason.CONTEXT_TOKENS),
         (Limits(), 3, FinishReason.CONTEXT_TOKENS),
         (Limits(action_tokens=9, context_tokens=3), 3, FinishReason.CONTEXT_TOKENS),
     ],
 )
 def test_a_cut_reply_says_which_limit_cut_it(serve, turn, ask, limits, sampled, finish):
-    usage = {} if sampled is None else {"completion_tokens": sampled}
+    usage = {} if sampled is None else {"prompt_tokens": 7, "completion_tokens": sampled}
     server = serve(whole({"content": "so"}, "length", usage=usage))
     assert turn(server, ask(limits=limits)).finish is finish
 

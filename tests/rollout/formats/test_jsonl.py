@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reachgym.agents.protocol import Completion, FinishReason
+from reachgym.agents.protocol import Completion, FinishReason, TokenCounts
 from reachgym.envs.errors import InputError
 from reachgym.envs.types import Message, StopReason, ToolCall, ToolResult, Verdict
 from reachgym.rollout.formats import jsonl
@@ -47,7 +47,7 @@ messages = st.builds(
     lists_of(calls),
     st.none() | words,
 )
-completions = st.builds(
+with_ids = st.builds(
     Completion,
     messages,
     st.sampled_from(FinishReason),
@@ -57,6 +57,9 @@ completions = st.builds(
     int64,
     floats,
 )
+sizes = st.integers(0, 2**63 - 1)
+counted = st.builds(Completion, messages, counts=st.none() | st.builds(TokenCounts, sizes, sizes))
+completions = with_ids | counted
 results = st.builds(ToolResult, words, words, st.booleans(), st.booleans(), floats)
 turns = st.builds(Turn, completions, lists_of(results), lists_of(messages), floats)
 trajectories = st.builds(
@@ -95,6 +98,16 @@ def test_numbers_that_json_does_not_know_are_kept(trajectory):
     assert math.isnan(unscored.verdict.reward)
 
 
+def test_counts_beside_ids_and_counts_below_0_are_refused(trajectory):
+    row = json.loads(jsonl.dump(trajectory()))
+    row["turns"][0]["completion"]["counts"] = {"request_tokens": 3, "sampled_tokens": 2}
+    with pytest.raises(FieldError, match="got both"):
+        jsonl.load(row)
+    row["turns"][0]["completion"]["counts"] = {"request_tokens": -3, "sampled_tokens": 2}
+    with pytest.raises(FieldError, match="from 0 on, got -3 and 2"):
+        jsonl.load(row)
+
+
 def test_a_store_that_left_and_came_back_leaves_alike(tmp_path, trajectory):
     store = TrajectoryStore(tmp_path / "store")
     store.append([trajectory(seed) for seed in range(4)])
@@ -118,7 +131,7 @@ def test_attempts_can_be_chosen(tmp_path, trajectory):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"reachgym": 2}, "reachgym expects the format's version, 1, got 2"),
+        ({"reachgym": 1}, "reachgym expects the format's version, 2, got 1"),
         ({"seed": 1}, "unknown: seed"),
         ({"policy_version": True}, "policy_version expects an integer of 64 bits, got True"),
         ({"policy_version": 2**63}, "policy_version expects an integer of 64 bits"),
@@ -142,7 +155,7 @@ def test_a_wrong_value_is_named_with_what_was_expected_and_what_came(trajectory,
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b'{"reachgym": 1, "key"', "expected one JSON object in UTF-8"),
+        (b'{"reachgym": 2, "key"', "expected one JSON object in UTF-8"),
         (b"\xff\xfe", "expected one JSON object in UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
         (b"17", "the record expects an object, got 17"),

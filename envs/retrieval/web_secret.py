@@ -1,0 +1,53 @@
+"""The key of a search provider: read from the environment, shown to nobody."""
+
+from __future__ import annotations
+
+import os
+from typing import NoReturn
+
+from reachgym.envs.errors import ConfigError
+
+_REDACTED = "[redacted]"
+
+
+class Secret:
+    """A key that can be sent and nothing else: it has no text and does not travel."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    @classmethod
+    def from_environment(cls, name: str) -> Secret:
+        """The key that a variable holds.
+
+        Raises:
+            ConfigError: The variable is not set, or holds what no HTTP header can carry.
+        """
+        value = os.environ.get(name, "").strip()
+        if not value:
+            raise ConfigError(
+                f"expected a key in the environment variable {name}, got nothing; set it, or "
+                "replay kept responses, which takes no key"
+            )
+        if not (value.isascii() and value.isprintable()):
+            raise ConfigError(
+                f"expected printable ASCII in the environment variable {name}, got other "
+                "characters; set it to the key alone"
+            )
+        return cls(value)
+
+    def in_header(self, prefix: str) -> str:
+        """The value of the header that carries it."""
+        return prefix + self._value
+
+    def redact(self, text: str) -> str:
+        """The text without the key."""
+        return text.replace(self._value, _REDACTED)
+
+    def __repr__(self) -> str:
+        return "Secret([redacted])"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key does not travel; carry the name of its environment variable")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -101,6 +101,11 @@ class Completion:
                 "expected token ids or counts of tokens, got both; leave the counts out, the ids "
                 "tell them"
             )
+
+    @property
+    def action(self) -> Message:
+        """The message as an environment is given it: without reasoning."""
+        return replace(self.message, reasoning="") if self.message.reasoning else self.message
 
 
 @dataclass(frozen=True, slots=True)

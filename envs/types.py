@@ -35,12 +35,22 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One entry of a conversation, in the roles every chat model knows."""
+    """One entry of a conversation, in the roles every chat model knows.
+
+    Attributes:
+        role: Who speaks.
+        content: What is said.
+        tool_calls: What an assistant asks to run.
+        tool_call_id: The call that a tool's message answers.
+        reasoning: What a model thought, where its server tells that beside the content; no
+            environment and no verifier is shown it.
+    """
 
     role: Role
     content: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

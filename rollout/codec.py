@@ -27,6 +27,7 @@ _MESSAGE = pa.struct(
         "content": pa.string(),
         "tool_calls": pa.list_(_CALL),
         "tool_call_id": pa.string(),
+        "reasoning": pa.string(),
     }
 )
 _RESULT = pa.struct(
@@ -188,6 +189,7 @@ def _messages(messages: Sequence[Message]) -> pa.StructArray:
         _strings([message.content for message in messages]),
         _lists([message.tool_calls for message in messages], _calls),
         _strings([message.tool_call_id for message in messages]),
+        _strings([message.reasoning for message in messages]),
     )
 
 
@@ -237,8 +239,9 @@ def _counts(request: int | None, sampled: int | None) -> TokenCounts | None:
 def _read_messages(array: pa.StructArray) -> list[Message]:
     part = _parts(array)
     calls = _unlist(part["tool_calls"], _read_calls)
-    roles, contents = part["role"].to_pylist(), part["content"].to_pylist()
-    return list(map(Message, roles, contents, calls, part["tool_call_id"].to_pylist()))
+    names = ("role", "content", "tool_call_id", "reasoning")
+    roles, contents, call_ids, thoughts = (part[name].to_pylist() for name in names)
+    return list(map(Message, roles, contents, calls, call_ids, thoughts))
 
 
 def _read_calls(array: pa.StructArray) -> list[ToolCall]:

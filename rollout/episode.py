@@ -159,7 +159,7 @@ class Episode:
     def _step(self, completion: Completion) -> StopReason | None:
         """Step the environment; returns the budget that leaves no room for another turn."""
         calls_left = self._calls_left()
-        replies, reward, terminated, truncated, info = self.env.step(completion.message)
+        replies, reward, terminated, truncated, info = self.env.step(completion.action)
         # Calls that the budget leaves no room for are answered, but were not run.
         results = tuple(info["results"][:calls_left])
         self._turns[-1] = Turn(completion, results, tuple(replies), float(reward))

@@ -8,7 +8,7 @@ from pathlib import Path
 from reachgym.envs.errors import StoreError
 from reachgym.rollout.store_files import first_line, write_whole
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 MANIFEST = "manifest.jsonl"
 _FORMAT = "reachgym trajectories"
 _MARKER = "store.json"

@@ -51,7 +51,10 @@ def completion_of(
     turn = len(conversation.exchanges)
     taken = {call.id for message in conversation.messages for call in message.tool_calls}
     message = Message(
-        "assistant", redact(reply.content), _tool_calls(reply.calls, turn, taken, redact)
+        "assistant",
+        redact(reply.content),
+        _tool_calls(reply.calls, turn, taken, redact),
+        reasoning=redact(reply.reasoning),
     )
     finish = _finish(reply, limits)
     delta = _delta(reply, conversation)

@@ -40,6 +40,9 @@ class Dialect:
         tokens: Asks for token ids and their log-probabilities; empty where there are none.
         fixed_defaults: Temperature and top-p are 1 unless a request says otherwise, and some
             models take no request that says so.
+        reasoning: The field of a message with calls that takes back what the model thought; None
+            where there is none. vLLM passes only `reasoning` on to the chat template, SGLang and
+            llama.cpp only `reasoning_content`, which DeepSeek's own server insists on.
     """
 
     bound: str = "max_tokens"
@@ -47,14 +50,16 @@ class Dialect:
     neutral: Mapping[str, JSON] = field(default_factory=dict)
     tokens: Mapping[str, JSON] = field(default_factory=dict)
     fixed_defaults: bool = False
+    reasoning: str | None = "reasoning_content"
 
 
 _DIALECTS: Mapping[Server, Dialect] = {
-    Server.OPENAI: Dialect(bound="max_completion_tokens", fixed_defaults=True),
+    Server.OPENAI: Dialect(bound="max_completion_tokens", fixed_defaults=True, reasoning=None),
     Server.VLLM: Dialect(
         unlimited_top_k=-1,
         neutral={"min_p": 0.0, "repetition_penalty": 1.0},
         tokens={"return_token_ids": True, "logprobs": True},
+        reasoning="reasoning",
     ),
     Server.SGLANG: Dialect(
         unlimited_top_k=-1,

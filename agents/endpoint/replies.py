@@ -53,6 +53,8 @@ class _Part(_Model):
 class _Said(_Model):
     content: str | list[_Part] | None = None
     refusal: str | None = None
+    reasoning_content: _Beside[str] = None
+    reasoning: _Beside[str] = None
     tool_calls: list[_Call] | None = None
 
 
@@ -116,6 +118,7 @@ class Reply:
         prompt_ids: The ids of the whole request; None where the server gives none.
         sampled_ids: The ids that were sampled; None where the server gives none.
         logprobs: Their log-probabilities; None where the server gives none.
+        reasoning: What the model thought, if the server tells it beside the content.
     """
 
     content: str
@@ -126,6 +129,7 @@ class Reply:
     prompt_ids: tuple[int, ...] | None = None
     sampled_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
+    reasoning: str = ""
 
 
 class MalformedReplyError(Exception):
@@ -145,6 +149,7 @@ class ReplyBuilder:
     def __init__(self) -> None:
         self._content: list[str] = []
         self._refusal: list[str] = []
+        self._reasoning: list[str] = []
         self._calls: dict[int, _CallPieces] = {}
         self._finish_reason: str | None = None
         self._usage: _Usage | None = None
@@ -195,6 +200,7 @@ class ReplyBuilder:
             prompt_ids=None if self._prompt_ids is None else tuple(self._prompt_ids),
             sampled_ids=None if self._sampled_ids is None else tuple(self._sampled_ids),
             logprobs=None if self._logprobs is None else tuple(self._logprobs),
+            reasoning="".join(self._reasoning),
         )
 
     def _add_choice(self, choice: _Choice) -> None:
@@ -218,6 +224,8 @@ class ReplyBuilder:
             self._content.extend(part.text or "" for part in said.content)
         if said.refusal:
             self._refusal.append(said.refusal)
+        # Some servers say the same under both names.
+        self._reasoning.append(said.reasoning_content or said.reasoning or "")
         for call in said.tool_calls or ():
             self._add_call(call)
 

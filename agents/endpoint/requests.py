@@ -23,7 +23,8 @@ class RequestWriter:
     """Writes the bodies of requests to one endpoint."""
 
     def __init__(self, settings: EndpointSettings) -> None:
-        self._bound = dialect_of(settings.server).bound
+        dialect = dialect_of(settings.server)
+        self._bound, self._reasoning = dialect.bound, dialect.reasoning
         self._fixed: dict[str, Any] = {
             "model": settings.model,
             **sampling_fields(settings.server, settings.decoding),
@@ -43,7 +44,7 @@ class RequestWriter:
             JSON in UTF-8; what UTF-8 cannot hold is replaced.
         """
         fields = self._fixed | {
-            "messages": [message_entry(message) for message in request.conversation.messages],
+            "messages": self._message_entries(request.conversation.messages),
             "seed": request.seed & _SEED_BITS,
         }
         if request.tools:
@@ -52,9 +53,20 @@ class RequestWriter:
             fields[self._bound] = most_tokens
         return _encode(fields)
 
+    def _message_entries(self, messages: Sequence[Message]) -> list[Mapping[str, Any]]:
+        """Messages with what was thought before calls, as tool loops of reasoning models need."""
+        entries = [message_entry(message) for message in messages]
+        if self._reasoning is None or not any(message.reasoning for message in messages):
+            return entries
+        # Also where it is empty: some servers refuse a history in which the field is missing.
+        return [
+            {**entry, self._reasoning: message.reasoning} if message.tool_calls else entry
+            for entry, message in zip(entries, messages, strict=True)
+        ]
+
 
 def message_entry(message: Message) -> Mapping[str, Any]:
-    """A message as the wire knows it."""
+    """A message as the wire knows it, but for reasoning."""
     entry: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.tool_calls:
         # Templates write the text of a null, and of an empty text, as they were trained to.

@@ -25,7 +25,7 @@ from reachgym.rollout.formats.reading import (
 )
 from reachgym.rollout.trajectory import AttemptKey, Failure, Timings, Trajectory, Turn, Usage
 
-VERSION = 2
+VERSION = 3
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 
 _CALL = record(ToolCall, id=text, name=text, arguments=an_object, parse_error=maybe(text))
@@ -35,6 +35,7 @@ _MESSAGE = record(
     content=text,
     tool_calls=many(_CALL),
     tool_call_id=maybe(text),
+    reasoning=text,
 )
 _RESULT = record(ToolResult, call_id=text, content=text, error=flag, truncated=flag, seconds=number)
 _COUNTS = record(TokenCounts, request_tokens=whole, sampled_tokens=whole)

@@ -117,6 +117,8 @@ def _schema(tool: ToolSpec) -> dict[str, Any]:
 
 def _entry(message: Message, names: Mapping[str, str]) -> dict[str, Any]:
     entry: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.reasoning:
+        entry["reasoning_content"] = message.reasoning
     if message.tool_calls:
         entry["tool_calls"] = [
             {
@@ -139,7 +141,8 @@ def _message(value: object, where: str) -> Message:
     content = maybe(text)(entry.get("content"), f"{where}.content") or ""
     calls = maybe(many(_call))(entry.get("tool_calls"), f"{where}.tool_calls") or ()
     call_id = maybe(text)(entry.get("tool_call_id"), f"{where}.tool_call_id")
-    return Message(role(entry.get("role"), f"{where}.role"), content, calls, call_id)
+    reasoning = maybe(text)(entry.get("reasoning_content"), f"{where}.reasoning_content") or ""
+    return Message(role(entry.get("role"), f"{where}.role"), content, calls, call_id, reasoning)
 
 
 def _call(value: object, where: str) -> ToolCall:

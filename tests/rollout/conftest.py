@@ -41,7 +41,7 @@ def trajectory() -> Callable[..., Trajectory]:
         )
         bad = ToolCall("c1", "", parse_error="expected ':' after the tool's letter")
         asked = Completion(
-            Message("assistant", "thinking\n\x00", (call, bad)),
+            Message("assistant", "thinking\n\x00", (call, bad), reasoning="First, Zoë."),
             prompt_ids=(1, 5, 6),
             sampled_ids=(7, 8),
             logprobs=(-0.1, -math.pi * 1e-9),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from echo_world import REF, ScriptedAgent, answer, call
+from echo_world import REF, ScriptedAgent, answer, call, echo
 
 from reachgym.agents.protocol import Completion, FinishReason, Limits
 from reachgym.envs.errors import EpisodeError
 from reachgym.envs.registration import EnvRef, make
 from reachgym.envs.seeding import derive_seed
+from reachgym.envs.taskset import ListTaskset
+from reachgym.envs.tool_env import ToolEnv
 from reachgym.envs.types import Budget, Message, StopReason, Task, ToolCall, Verdict
 from reachgym.rollout.episode import Attempt, Episode, run_episode
 from reachgym.rollout.trajectory import Trajectory
@@ -56,6 +58,29 @@ def test_the_agent_sees_the_history_and_a_seed_of_its_own_each_turn():
     run_episode(agent, make(REF), attempt())
     assert [m.content for m in agent.seen[1].messages] == [TASK.prompt, "", "0"]
     assert agent.seeds == [derive_seed(7, 0), derive_seed(7, 1)]
+
+
+class Watched(ToolEnv):
+    """Keeps the actions that it was given."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.actions: list[Message] = []
+
+    def step(self, action: Message):
+        self.actions.append(action)
+        return super().step(action)
+
+
+def test_reasoning_is_kept_and_told_to_the_agent_but_not_to_the_environment():
+    env = Watched(ListTaskset([TASK], "watched"), tools=[echo])
+    said = [call("echo"), answer("42")]
+    script = [replace(one, message=replace(one.message, reasoning="hm")) for one in said]
+    agent = ScriptedAgent(*script)
+    played = run_episode(agent, env, attempt())
+    assert [turn.completion for turn in played.turns] == script
+    assert agent.seen[1].messages[1].reasoning == "hm"
+    assert env.actions == [one.message for one in said]
 
 
 def test_limits_shrink_by_what_was_sampled_and_the_context_stays_a_total():

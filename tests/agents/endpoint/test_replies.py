@@ -48,6 +48,31 @@ def test_malformed_arguments_are_told_to_the_agent(serve, turn, arguments):
     assert "arguments are not" in call.parse_error
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"reasoning_content": "1 + 1"},
+        {"reasoning": "1 + 1"},
+        {"reasoning": "1 + 1", "reasoning_content": "1 + 1"},
+        {"reasoning": "1 + 1", "reasoning_content": None},
+    ],
+)
+def test_reasoning_is_kept_beside_the_content_under_either_name(serve, turn, told):
+    done = turn(serve(whole({"content": "2"} | told)))
+    assert done.message == Message("assistant", "2", reasoning="1 + 1")
+    assert done.action == Message("assistant", "2")
+    pieces = [{name: text and text[i] for name, text in told.items()} for i in range(5)]
+    streaming = serve(
+        lambda call: events(*(delta(**piece) for piece in pieces), delta("stop", content="2"))
+    )
+    assert turn(streaming, stream=True).message == done.message
+
+
+def test_reasoning_of_an_unknown_form_costs_no_turn(serve, turn):
+    done = turn(serve(whole({"content": "2", "reasoning": {"steps": []}})))
+    assert done.message == Message("assistant", "2")
+
+
 def test_arguments_that_came_as_an_object_and_a_call_without_a_name(serve, turn):
     odd = {"id": "a", "function": {"name": "search", "arguments": {"query": "é"}}}
     nameless = {"id": "b", "function": {"arguments": "{}"}}

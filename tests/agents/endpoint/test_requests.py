@@ -66,6 +66,48 @@ def test_a_conversation_becomes_messages_with_calls_and_results(body):
     ]
 
 
+def thoughtful(*thoughts: str) -> Conversation:
+    """A conversation of calls, each with what was thought before it, and an answer."""
+    exchanges = [
+        Exchange(
+            Completion(Message("assistant", "", (ToolCall(f"a{i}", "search"),), reasoning=thought)),
+            (Message("tool", "x", tool_call_id=f"a{i}"),),
+        )
+        for i, thought in enumerate(thoughts)
+    ]
+    answer = Completion(Message("assistant", "so", reasoning="done"))
+    more = Exchange(answer, (Message("user", "and?"),))
+    return Conversation((Message("user", "who?"),), (*exchanges, more))
+
+
+@pytest.mark.parametrize(
+    ("server", "name"),
+    [
+        (Server.VLLM, "reasoning"),
+        (Server.SGLANG, "reasoning_content"),
+        (Server.LLAMA_CPP, "reasoning_content"),
+        (Server.OTHER, "reasoning_content"),
+    ],
+)
+def test_what_was_thought_before_calls_goes_back_under_the_servers_name(body, server, name):
+    written = body(thoughtful("who indeed", ""), server=server)["messages"]
+    told = [entry for entry in written if "reasoning" in entry or "reasoning_content" in entry]
+    assert [entry.get(name) for entry in told] == ["who indeed", ""]
+    assert all("tool_calls" in entry for entry in told)
+
+
+def test_a_server_that_takes_no_reasoning_is_sent_none(body):
+    assert "reason" not in json.dumps(body(thoughtful("who"), server=Server.OPENAI)["messages"])
+
+
+def test_without_reasoning_there_is_no_field_for_it(body):
+    plain = Conversation(
+        (Message("user", "who?"),),
+        (Exchange(Completion(Message("assistant", "", (ToolCall("a", "search"),))), ()),),
+    )
+    assert "reason" not in json.dumps(body(plain)["messages"])
+
+
 def test_a_conversation_without_tools_offers_none(body):
     assert "tools" not in body()
 

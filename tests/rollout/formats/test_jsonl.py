@@ -46,6 +46,7 @@ messages = st.builds(
     words,
     lists_of(calls),
     st.none() | words,
+    words,
 )
 with_ids = st.builds(
     Completion,
@@ -131,7 +132,7 @@ def test_attempts_can_be_chosen(tmp_path, trajectory):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"reachgym": 1}, "reachgym expects the format's version, 2, got 1"),
+        ({"reachgym": 2}, "reachgym expects the format's version, 3, got 2"),
         ({"seed": 1}, "unknown: seed"),
         ({"policy_version": True}, "policy_version expects an integer of 64 bits, got True"),
         ({"policy_version": 2**63}, "policy_version expects an integer of 64 bits"),
@@ -155,7 +156,7 @@ def test_a_wrong_value_is_named_with_what_was_expected_and_what_came(trajectory,
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b'{"reachgym": 2, "key"', "expected one JSON object in UTF-8"),
+        (b'{"reachgym": 3, "key"', "expected one JSON object in UTF-8"),
         (b"\xff\xfe", "expected one JSON object in UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
         (b"17", "the record expects an object, got 17"),

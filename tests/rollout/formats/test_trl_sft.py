@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +41,22 @@ def test_what_left_and_came_back_leaves_alike(tmp_path, played):
     )
     export(tmp_path / "again", Format.TRL_SFT, tmp_path / "b.jsonl")
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+
+
+def test_reasoning_leaves_and_comes_back_under_the_name_that_templates_read(tmp_path, played):
+    store = TrajectoryStore(tmp_path / "store")
+    first = next(iter(TrajectoryStore(played).read(policy="oracle", family="lookup-2")))
+    turn = first.turns[0]
+    thought = replace(turn.completion.message, reasoning="First, the map.")
+    turns = (replace(turn, completion=replace(turn.completion, message=thought)), *first.turns[1:])
+    store.append([replace(first, turns=turns)])
+    export(tmp_path / "store", Format.TRL_SFT, tmp_path / "a.jsonl")
+    messages = json.loads((tmp_path / "a.jsonl").read_text())["messages"]
+    told = [message.get("reasoning_content") for message in messages]
+    assert [text for text in told if text is not None] == ["First, the map."]
+    import_file(tmp_path / "a.jsonl", Format.TRL_SFT, tmp_path / "again")
+    (again,) = TrajectoryStore(tmp_path / "again").read()
+    assert again.turns[0].completion.message.reasoning == "First, the map."
 
 
 def test_an_imported_attempt_is_unscored_and_without_tokens(tmp_path, played):

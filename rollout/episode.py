@@ -21,7 +21,7 @@ from reachgym.envs.errors import EpisodeError
 from reachgym.envs.registration import EnvRef
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.tool_env import ToolEnv
-from reachgym.envs.types import Budget, Message, StopReason, Task, Verdict
+from reachgym.envs.types import Budget, Message, StopReason, Task, ToolResult, Verdict
 from reachgym.rollout.trajectory import (
     AttemptKey,
     Failure,
@@ -74,6 +74,9 @@ class Episode:
         self._started_s = clock()
         self._opening: tuple[Message, ...] = ()
         self._turns: list[Turn] = []
+        self._exchanges: list[Exchange] = []
+        self._tokens = TokenTally()
+        self._usage = Usage()
         self._trajectory: Trajectory | None = None
         self._broken = False
 
@@ -102,11 +105,10 @@ class Episode:
 
     def pending(self) -> Request:
         """What the agent is to answer next; the seed depends on the attempt and the turn only."""
-        exchanges = tuple(Exchange(turn.completion, turn.replies) for turn in self._turns)
         return Request(
-            conversation=Conversation(self._opening, exchanges),
+            conversation=Conversation(self._opening, tuple(self._exchanges)),
             tools=self.env.tool_specs,
-            limits=limits_left(self.attempt.budget, usage_of(self._turns)),
+            limits=limits_left(self.attempt.budget, self._usage),
             seed=derive_seed(self.attempt.seed, len(self._turns)),
         )
 
@@ -120,6 +122,7 @@ class Episode:
             raise EpisodeError("the episode is finished; start another one")
         self._turns.append(Turn(completion))
         try:
+            self._count_completion(completion)
             reason = self._cut_by(completion) or self._step(completion)
             if reason is not None:
                 self._score_as_it_stands(reason)
@@ -149,7 +152,7 @@ class Episode:
             return StopReason.ACTION_TOKENS
         if completion.finish is FinishReason.CONTEXT_TOKENS:
             return StopReason.CONTEXT_TOKENS
-        budget, usage = self.attempt.budget, usage_of(self._turns)
+        budget, usage = self.attempt.budget, self._usage
         return _first_reached(
             (StopReason.ACTION_TOKENS, usage.action_tokens - 1, budget.action_tokens),
             (StopReason.CONTEXT_TOKENS, usage.context_tokens - 1, budget.context_tokens),
@@ -163,10 +166,12 @@ class Episode:
         # Calls that the budget leaves no room for are answered, but were not run.
         results = tuple(info["results"][:calls_left])
         self._turns[-1] = Turn(completion, results, tuple(replies), float(reward))
+        self._exchanges.append(Exchange(completion, tuple(replies)))
+        self._count_results(results)
         if terminated or truncated:
             self._finish(info["verdict"], info["stop_reason"])
             return None
-        budget, usage = self.attempt.budget, usage_of(self._turns)
+        budget, usage = self.attempt.budget, self._usage
         return _first_reached(
             (StopReason.ACTION_TOKENS, usage.action_tokens, budget.action_tokens),
             (StopReason.CONTEXT_TOKENS, usage.context_tokens, budget.context_tokens),
@@ -175,7 +180,26 @@ class Episode:
 
     def _calls_left(self) -> int | None:
         limit = self.attempt.budget.tool_calls
-        return None if limit is None else limit - usage_of(self._turns).tool_calls
+        return None if limit is None else limit - self._usage.tool_calls
+
+    def _count_completion(self, completion: Completion) -> None:
+        self._tokens = self._tokens.after(completion)
+        unread = sum(call.parse_error is not None for call in completion.message.tool_calls)
+        self._usage = replace(
+            self._usage,
+            turns=self._usage.turns + 1,
+            action_tokens=self._tokens.sampled,
+            context_tokens=self._tokens.context,
+            parse_errors=self._usage.parse_errors + unread,
+        )
+
+    def _count_results(self, results: Sequence[ToolResult]) -> None:
+        """Count the calls that were run; those of a turn that failed are not known."""
+        self._usage = replace(
+            self._usage,
+            tool_calls=self._usage.tool_calls + len(results),
+            tool_errors=self._usage.tool_errors + sum(result.error for result in results),
+        )
 
     def _score_as_it_stands(self, reason: StopReason) -> None:
         verdict = self.env.stop(reason)
@@ -200,7 +224,7 @@ class Episode:
             stop_reason=reason,
             failure=failure,
             sandbox=self.env.sandbox_level,
-            usage=usage_of(turns),
+            usage=self._usage,
             timings=Timings(
                 model_s=sum(turn.completion.seconds for turn in turns),
                 tool_s=sum(result.seconds for turn in turns for result in turn.results),
@@ -220,23 +244,6 @@ def run_episode(agent: Agent, env: ToolEnv, attempt: Attempt) -> Trajectory:
             else:
                 episode.advance(completion)
     return episode.trajectory()
-
-
-def usage_of(turns: Sequence[Turn]) -> Usage:
-    """What these turns consumed; a call counts once it was run."""
-    tally = TokenTally()
-    for turn in turns:
-        tally = tally.after(turn.completion)
-    results = [result for turn in turns for result in turn.results]
-    calls = [call for turn in turns for call in turn.completion.message.tool_calls]
-    return Usage(
-        turns=len(turns),
-        action_tokens=tally.sampled,
-        context_tokens=tally.context,
-        tool_calls=len(results),
-        tool_errors=sum(result.error for result in results),
-        parse_errors=sum(call.parse_error is not None for call in calls),
-    )
 
 
 def limits_left(budget: Budget, usage: Usage) -> Limits:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from echo_world import REF, ScriptedAgent, answer, call, echo
 
-from reachgym.agents.protocol import Completion, FinishReason, Limits
+from reachgym.agents.protocol import Completion, FinishReason, Limits, TokenCounts
 from reachgym.envs.errors import EpisodeError
 from reachgym.envs.registration import EnvRef, make
 from reachgym.envs.seeding import derive_seed
@@ -15,7 +15,7 @@ from reachgym.envs.taskset import ListTaskset
 from reachgym.envs.tool_env import ToolEnv
 from reachgym.envs.types import Budget, Message, StopReason, Task, ToolCall, Verdict
 from reachgym.rollout.episode import Attempt, Episode, run_episode
-from reachgym.rollout.trajectory import Trajectory
+from reachgym.rollout.trajectory import Trajectory, Usage
 
 TASK = Task("t0", "What is six times seven?", "42", family="sums", split="train")
 
@@ -58,6 +58,31 @@ def test_the_agent_sees_the_history_and_a_seed_of_its_own_each_turn():
     run_episode(agent, make(REF), attempt())
     assert [m.content for m in agent.seen[1].messages] == [TASK.prompt, "", "0"]
     assert agent.seeds == [derive_seed(7, 0), derive_seed(7, 1)]
+
+
+def test_usage_grows_turn_by_turn_by_ids_or_by_counts():
+    unread = ToolCall("c9", "echo", parse_error="no JSON")
+    counted = replace(call("echo"), counts=TokenCounts(40, 6))
+    said = [
+        call("echo", "echo", tokens=4, prompt=9),
+        replace(counted, message=replace(counted.message, tool_calls=(unread,))),
+        answer("42"),
+    ]
+    episode = Episode(make(REF), attempt(Budget(action_tokens=20, context_tokens=90)))
+    episode.start()
+    left = []
+    for completion in said:
+        left.append(episode.pending().limits)
+        episode.advance(completion)
+    assert left == [Limits(20, 90), Limits(16, 90), Limits(10, 90)]
+    assert episode.trajectory().usage == Usage(
+        turns=3,
+        action_tokens=10,
+        context_tokens=46,
+        tool_calls=3,
+        tool_errors=1,
+        parse_errors=1,
+    )
 
 
 class Watched(ToolEnv):

@@ -12,6 +12,7 @@ from reachgym.envs.errors import ConfigError, ToolError
 
 ANY_HOST = "*"
 _MOST_URL_CHARS = 2048
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _MOST_HOST_CHARS = 253
 _LONGEST_QUOTE = 200
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -54,7 +55,7 @@ class UrlRules:
             raise ToolError(
                 f"the host {_quoted(host)} is not allowed; allowed are {', '.join(self._patterns)}"
             )
-        port = url.port or {"http": 80, "https": 443}[url.scheme]
+        port = _DEFAULT_PORTS[url.scheme] if url.port is None else url.port
         if port not in self._ports:
             allowed = ", ".join(str(port) for port in sorted(self._ports))
             raise ToolError(f"the port {port} is not allowed; allowed are {allowed}")

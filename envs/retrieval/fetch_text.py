@@ -58,23 +58,30 @@ def readable_type(content_type: str) -> str:
     return media_type
 
 
-def page_text(body: bytes, content_type: str) -> tuple[str, str]:
-    """A page's title, empty where it has none, and its text without control characters."""
+def page_text(body: bytes, content_type: str, url: str) -> tuple[str, str]:
+    """A page's title, empty where it has none, and its text without control characters.
+
+    Links of HTML are made whole, by the page's URL.
+
+    Raises:
+        ToolError: It is no text.
+    """
     media_type = readable_type(content_type)
-    text = body.decode(_charset(body, content_type, media_type), "replace").removeprefix("\ufeff")
-    title = ""
-    if media_type in _HTML:
-        title, text = _markdown(text)
-    return _written(title), _written(text)
+    decoded = body.decode(_charset(body, content_type, media_type), "replace")
+    text = _written(decoded.removeprefix("\ufeff"))
+    if media_type not in _HTML:
+        return "", text
+    title, content = _markdown(text, url)
+    return _written(title), _written(content)
 
 
 def _written(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS).strip()
 
 
-def _markdown(text: str) -> tuple[str, str]:
-    # A library in Rust: in linear time on pages that take Python's `html.parser` minutes, on
-    # nesting that exhausts other libraries' stacks, and without a memory that a page could corrupt.
+def _markdown(text: str, url: str) -> tuple[str, str]:
+    # A library in Rust: quick on pages on which Python's `html.parser` hangs and on nesting that
+    # exhausts other libraries' stacks, and without memory that a page could corrupt.
     from html_to_markdown import ConversionError, ConversionOptions, convert
 
     options = ConversionOptions(
@@ -82,6 +89,7 @@ def _markdown(text: str) -> tuple[str, str]:
         extract_metadata=False,
         skip_images=True,
         autolinks=False,
+        base_url=url,
         strip_tags=["iframe", "svg", "canvas", "object"],
     )
     try:

@@ -20,8 +20,6 @@ def fetch_tool(fetcher: Fetcher) -> Tool:
     def fetch(url: str) -> str:
         """Read a page of the web. You get its URL and its text, HTML as Markdown.
 
-        Links in it may be relative to its URL.
-
         Args:
             url: The page's whole URL, beginning with http:// or https://.
         """

@@ -1,4 +1,4 @@
-"""One execution inside the jail: a reaper, and its child that gives up all powers and runs code."""
+"""One execution inside the jail: a process that gives up all powers and runs code."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import contextlib
 import gc
 import marshal
 import os
+import random
 import resource
 import signal
 import socket
-import struct
 import sys
 import threading
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -53,10 +53,13 @@ class Setup:
 
     def lock_down(self) -> None:
         """Go to the working directory and give up every power, for good."""
+        set_environment()
+        self.give_up_powers()
+
+    def give_up_powers(self) -> None:
+        """As `lock_down`, where the environment is set already."""
         os.chdir(WORK)
         os.setsid()
-        os.environ.clear()
-        os.environ.update(ENVIRONMENT)
         for number, value in self.rlimits:
             resource.setrlimit(number, (value, value))
         kernel.set_capabilities()
@@ -67,34 +70,27 @@ class Setup:
         os.kill(-1, signal.SIGKILL)
 
 
-def reap(setup: Setup, channel: socket.socket, status: int) -> NoReturn:
-    """As first process of new namespaces: prepare a child, report its end, and end all."""
+def set_environment() -> None:
+    """Let this process and its children find what code may see, and nothing else."""
+    os.environ.clear()
+    os.environ.update(ENVIRONMENT)
+
+
+def run_in_namespaces(
+    setup: Setup, namespaces: int, request: int, outputs: Sequence[int], status: int
+) -> NoReturn:
+    """In a new process: go into new namespaces, give up all powers, and run what is requested."""
     try:
-        # The zygote ignores it, and whose children's ends are ignored cannot wait for them.
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        kernel.unshare(namespaces)
         setup.prepare()
-        child = os.fork()
-        if child == 0:
-            run(setup, channel, status)
-        exit_code = _outlive(child)
-        os.write(status, wire.FINISHED + struct.pack("<i", exit_code))
+        setup.give_up_powers()
+        random.seed()
+        for target, fd in enumerate(outputs, start=1):
+            os.dup2(fd, target)
     except BaseException as error:
         _report(status, error)
-    os._exit(0)
-
-
-def _outlive(child: int) -> int:
-    """Wait for the child, then kill and bury all it left behind; returns its exit code."""
-    # Orphans are adopted by the first process of their namespace.
-    pid, ending = os.wait()
-    while pid != child:
-        pid, ending = os.wait()
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(-1, signal.SIGKILL)
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.wait()
-    return os.waitstatus_to_exitcode(ending)
+        os._exit(1)
+    _answer(request, status)
 
 
 def run(setup: Setup, channel: socket.socket, status: int) -> NoReturn:
@@ -105,16 +101,20 @@ def run(setup: Setup, channel: socket.socket, status: int) -> NoReturn:
     except BaseException as error:
         _report(status, error)
         os._exit(1)
+    _answer(_REQUEST_FD, _STATUS_FD)
+
+
+def _answer(request: int, status: int) -> NoReturn:
     try:
-        code, files = _read_request()
+        code, files = _read_request(request)
         refused = put_files(files)
     except BaseException as error:
-        _report(_STATUS_FD, error)
+        _report(status, error)
         os._exit(1)
     if refused:
-        os.write(_STATUS_FD, wire.REFUSED + refused.encode(errors="replace")[:1000] + b"\0")
+        os.write(status, wire.REFUSED + refused.encode(errors="replace")[:1000] + b"\0")
         os._exit(1)
-    os.close(_STATUS_FD)
+    os.closerange(_STATUS_FD, 1024)
     os._exit(_run_code(code))
 
 
@@ -132,8 +132,8 @@ def _take_descriptors(channel: socket.socket, status: int) -> None:
     os.closerange(_REQUEST_FD + 1, 1024)
 
 
-def _read_request() -> tuple[str, dict[str, bytes]]:
-    with open(_REQUEST_FD, "rb") as stream:
+def _read_request(request: int) -> tuple[str, dict[str, bytes]]:
+    with open(request, "rb") as stream:
         code, files = marshal.load(stream)
     return str(code), files
 

@@ -111,6 +111,7 @@ def _become_zygote(orders: Orders, root: str, gate: int, root_user: bool) -> Non
     try:
         if os.read(gate, 1) != b"!":
             os._exit(1)
+        sockets = _count_of_sockets()
         jail.enter(root)
         socket.sethostname("sandbox")
         if root_user:
@@ -121,14 +122,25 @@ def _become_zygote(orders: Orders, root: str, gate: int, root_user: bool) -> Non
         kernel.set_capabilities(kernel.CAP_SYS_ADMIN, kernel.CAP_SETPCAP)
         kernel.die_with_parent()
         os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-        os.dup2(orders.control_fd, 3)
-        os.closerange(4, os.sysconf("SC_OPEN_MAX"))
+        # Copies first: a descriptor must not be overwritten before it found its place.
+        for target, fd in enumerate([os.dup(orders.control_fd), os.dup(sockets)], wire.CONTROL_FD):
+            os.dup2(fd, target)
+            os.set_inheritable(target, True)
+        os.closerange(wire.SOCKETS_FD + 1, os.sysconf("SC_OPEN_MAX"))
         # A fixed hash seed: the same code prints its sets in the same order in every zygote.
         arguments = [jail.PYTHON, "-s", "-S", "-P", "-B", "-X", "utf8", "-c", orders.bootstrap]
         os.execve(jail.PYTHON, [*arguments, jail.PROGRAM, "zygote"], {"PYTHONHASHSEED": "0"})
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
         os._exit(1)
+
+
+def _count_of_sockets() -> int:
+    """A file that tells how many sockets this process's network namespace has, or nothing."""
+    try:
+        return os.open("/proc/self/net/sockstat", os.O_RDONLY)
+    except OSError:
+        return os.open("/dev/null", os.O_RDONLY)
 
 
 def wait_for_an_end(zygote: int, owner_fd: int, memory_bytes: int | None) -> bool:

@@ -8,7 +8,9 @@ import errno
 import os
 import platform
 import select
+import signal
 import threading
+from collections.abc import Callable
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -23,14 +25,18 @@ MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
 MNT_DETACH = 2
 
 CAP_SETPCAP, CAP_SYS_ADMIN = 8, 21
+# For `os.waitpid`: whatever signal a child's end gives.
+WAIT_FOR_ALL = 0x40000000
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_SET_SECCOMP = 1, 4, 8, 22
 _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 24, 36, 38, 47
 _CAP_AMBIENT_RAISE, _CAP_AMBIENT_CLEAR_ALL = 2, 4
 _SECCOMP_MODE_FILTER = 2
 _CAPABILITY_VERSION_3 = 0x20080522
+_CLONE_VM, _CLONE_FS, _CLONE_FILES = 0x100, 0x200, 0x400
 _SIGCHLD = 17
 _WATCH_MS = 2
+_STACK_BYTES = 2**14
 
 _PIVOT_ROOT, _CLONE = {"x86_64": (155, 56), "aarch64": (41, 220)}.get(
     platform.machine(), (None, None)
@@ -38,6 +44,17 @@ _PIVOT_ROOT, _CLONE = {"x86_64": (155, 56), "aarch64": (41, 220)}.get(
 _libc = ctypes.CDLL(None, use_errno=True)
 # Holds the GIL across the call: the cloned process would otherwise wake without it.
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)
+try:
+    _fork: Callable[[], int] = _libc_with_gil._Fork
+except AttributeError:
+    # A C library that is older than glibc 2.34.
+    _fork = os.fork
+_idle_stack = ctypes.create_string_buffer(_STACK_BYTES)
+
+
+# Made once: a child that makes a type writes to much that it shares with its parent.
+_CapabilityHeader = ctypes.c_uint32 * 2
+_CapabilityData = ctypes.c_uint32 * 6
 
 
 class _SeccompProgram(ctypes.Structure):
@@ -80,6 +97,36 @@ def pivot_root_here() -> None:
 def unshare(flags: int) -> None:
     """unshare(2)."""
     _check(_libc.unshare(flags), f"unshare({flags:#x})")
+
+
+def set_namespace(fd: int, kind: int) -> None:
+    """setns(2): enter one namespace of those that `fd` refers to."""
+    _check(_libc.setns(fd, kind), f"setns({kind:#x})")
+
+
+def start_idle_process() -> int:
+    """Start a process that sleeps until it is killed, and buries its children; returns its pid.
+
+    It shares all memory and descriptors with this one, and so costs next to nothing to start and
+    to end. One at a time: they share a stack.
+    """
+    top = ctypes.c_void_p(ctypes.addressof(_idle_stack) + _STACK_BYTES)
+    sleep = ctypes.cast(_libc.pause, ctypes.c_void_p)
+    # It keeps what is ignored, and the kernel buries the children of those who ignore their end.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        flags = _CLONE_VM | _CLONE_FS | _CLONE_FILES | _SIGCHLD
+        return _check(_libc.clone(sleep, top, flags, None), "clone of an idle process")
+    finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def fork() -> int:
+    """fork(2) without what modules do in a child: what they mend, threads that are none broke.
+
+    Nor does `random` seed itself anew.
+    """
+    return _check(_fork(), "fork")
 
 
 def clone(flags: int) -> int:
@@ -160,9 +207,8 @@ def _mask(capabilities: tuple[int, ...]) -> int:
 
 
 def _capset(mask: int, inherited: int) -> None:
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    data = (ctypes.c_uint32 * 6)(mask, mask, inherited, 0, 0, 0)
-    _check(_libc.capset(header, data), "capset")
+    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+    _check(_libc.capset(header, _CapabilityData(mask, mask, inherited, 0, 0, 0)), "capset")
 
 
 def empty_bounding_set() -> None:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reachgym.envs.errors import SandboxError
-from reachgym.envs.sandbox import cgroup, guard, sizes, wire, zygote
+from reachgym.envs.sandbox import cgroup, guard, sizes, wire
 from reachgym.envs.sandbox.execution import at_most
 from reachgym.envs.sandbox.protocol import SandboxLimits
 from reachgym.envs.sandbox.seccomp_filter import compile_filter
@@ -32,8 +32,8 @@ importlib.import_module("reachgym.envs.sandbox." + program).main()
 """
 _START_S = 60.0
 _END_S = 10.0
-# The zygote, a reaper, the reaper and the child that wait for the next execution, the dying.
-_ZYGOTE_PROCESSES = 4 + zygote.MOST_DYING + 1
+# The zygote, its guard where that has the same user, the first process of a namespace.
+_ZYGOTE_PROCESSES = 3
 # So that an execution runs into its own limit before it keeps the zygote from forking.
 _SPARE_PROCESSES = 16
 _SERIAL = itertools.count()

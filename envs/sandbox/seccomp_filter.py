@@ -12,7 +12,8 @@ from types import ModuleType
 from reachgym.envs.errors import SandboxError
 
 _SOCKET_DOMAINS = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
-_SOCKET_DOMAINS_END = 64
+# They outlive their sockets, for whoever comes next in the same network.
+_IPV6_FLOWLABEL_MGR = 32
 # NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 NAMESPACE_FLAGS = (1 << 7, 1 << 17, *(1 << bit for bit in range(25, 31)))
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
@@ -63,13 +64,16 @@ def compile_filter() -> bytes:
                 program.add_rule(refuse, call, device)
     unknown = seccomp.ERRNO(errno.EAFNOSUPPORT)
     for call in ("socket", "socketpair"):
-        for domain in set(range(_SOCKET_DOMAINS_END)) - set(_SOCKET_DOMAINS):
-            low_half = seccomp.Arg(0, seccomp.MASKED_EQ, 0xFFFFFFFF, domain)
-            program.add_rule(unknown, call, low_half)
-        program.add_rule(unknown, call, seccomp.Arg(0, seccomp.GE, _SOCKET_DOMAINS_END))
+        # Few rules, since the kernel compiles them anew for each execution.
+        for domain in set(range(max(_SOCKET_DOMAINS))) - set(_SOCKET_DOMAINS):
+            program.add_rule(unknown, call, seccomp.Arg(0, seccomp.EQ, domain))
+        program.add_rule(unknown, call, seccomp.Arg(0, seccomp.GT, max(_SOCKET_DOMAINS)))
     # Rare protocols are modules, which the kernel loads for anyone who asks for a socket.
     rare = seccomp.Arg(2, seccomp.GT, socket.IPPROTO_UDP)
     program.add_rule(seccomp.ERRNO(errno.EPROTONOSUPPORT), "socket", rare)
+    level = seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, socket.IPPROTO_IPV6)
+    option = seccomp.Arg(2, seccomp.MASKED_EQ, 0xFFFFFFFF, _IPV6_FLOWLABEL_MGR)
+    program.add_rule(refuse, "setsockopt", level, option)
     with tempfile.TemporaryFile() as file:
         program.export_bpf(file)
         file.seek(0)

@@ -10,6 +10,9 @@ RUN, KILL, SETUP = b"R", b"K", b"S"
 OPEN, CELL, SHELL, WRITE, READ, INTERRUPT = b"O", b"C", b"H", b"W", b"G", b"I"
 FINISHED, KILLED, BROKEN, REFUSED, READY = b"F", b"D", b"B", b"X", b"Y"
 
+# Descriptors of a zygote in namespaces: the socket, and a file that counts its network's sockets.
+CONTROL_FD, SOCKETS_FD = 3, 4
+
 _HEADER = struct.Struct("<cI")
 
 

@@ -1,9 +1,17 @@
-"""The program inside the jail: a warm interpreter that keeps one prepared child to run code in.
+"""The program inside the jail: a warm interpreter that forks a child for each execution.
 
-Namespaces take longer to make and to end than most code takes to run. So the next execution's
-are made ahead: while this one runs, where requests come without a pause or the code takes its time,
-and else when it is answered, for both would want the processors at once. The last one's end after
-its answer is given.
+One execution runs at a time, and ends with all its processes before the next starts. So those of
+one zygote take turns in what nothing can be left in, and each has of its own what can:
+
+- Process numbers, and the working directory and other mounts, are made anew for each.
+- Names of hosts are set with a capability and by calls that code has not.
+- Objects of System V and message queues outlive their makers; the filter refuses every call that
+  makes one.
+- A network namespace takes long to make and longer to end. It has no interface that is up, and code
+  may change nothing in it but by sockets, and by flow labels, which the filter refuses. Sockets end
+  with those who hold them, but for some that hold each other: the kernel looks for these later. So
+  the next execution waits until the kernel counts none; where it cannot be asked or goes on
+  counting, each has a network of its own.
 """
 
 from __future__ import annotations
@@ -16,15 +24,14 @@ import os
 import select
 import signal
 import socket
-from collections import deque
+import struct
+import time
 from dataclasses import dataclass
 
 from reachgym.envs.sandbox import execution, kernel, session_server, wire
 
-# Reapers whose namespaces may still be ending when the next execution starts.
-MOST_DYING = 4
-_PAUSE_MS = 2
-_SHORT_MS = 5
+_EMPTY_S = 0.1
+_LOOK_S = 0.001
 
 _PRELOADED = """
     argparse ast base64 bisect bz2 calendar cmath collections contextlib copy csv dataclasses
@@ -34,44 +41,52 @@ _PRELOADED = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Standby:
-    """A reaper whose child waits, locked down, for something to run.
+@dataclass(slots=True)
+class _Zygote:
+    """What executions start from.
 
     Attributes:
-        ended: A pidfd of the reaper.
-        channel: Takes the execution's descriptors to the child.
-        status: Gives the reaper's report.
+        control: The socket to the supervisor.
+        setup: For every execution.
+        self_fd: A pidfd of this process.
+        reports: Where a child says that it could not run its code, and where that is read.
+        namespaces: Made anew for each execution, besides that of process numbers.
     """
 
-    ended: int
-    channel: socket.socket
-    status: int
-
-    def close(self) -> None:
-        self.channel.close()
-        os.close(self.status)
+    control: socket.socket
+    setup: execution.Setup
+    self_fd: int
+    reports: tuple[int, int]
+    namespaces: int
 
 
 def main() -> None:
     """Serve requests on descriptor 3 until its other end closes."""
     kernel.die_with_parent()
-    # Code in the sandbox may send signals to its reaper, which is immune without handlers.
+    # Code in the sandbox may send signals to the process that keeps its namespaces, which is
+    # immune without handlers.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Ended reapers need no burial: their reports came before.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     kernel.empty_bounding_set()
     preload()
-    control = socket.socket(fileno=3)
+    execution.set_environment()
+    control = socket.socket(fileno=wire.CONTROL_FD)
     with contextlib.suppress(wire.ClosedError, ConnectionError):
         _, payload, _ = wire.receive(control)
         header, _, program = payload.partition(b"\n")
         setup = execution.Setup(**json.loads(header), seccomp_program=program)
+        own_network = 0 if _counts_sockets() else kernel.CLONE_NEWNET
+        zygote = _Zygote(
+            control,
+            setup,
+            os.pidfd_open(os.getpid()),
+            os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC),
+            kernel.CLONE_NEWNS | own_network,
+        )
         gc.collect()
         gc.freeze()
         gc.disable()
         wire.send(control, wire.READY)
-        _serve(control, setup)
+        _serve(zygote)
 
 
 def preload() -> None:
@@ -82,82 +97,98 @@ def preload() -> None:
             importlib.import_module(name)
 
 
-def _serve(control: socket.socket, setup: execution.Setup) -> None:
-    standby = _prepare(setup)
-    dying: deque[int] = deque()
+def _serve(zygote: _Zygote) -> None:
     while True:
-        pressed = _readable(control.fileno(), _PAUSE_MS)
-        kind, _, fds = wire.receive(control)
+        kind, _, fds = wire.receive(zygote.control)
         if kind == wire.OPEN:
-            standby.close()
-            _host_session(control, setup, socket.socket(fileno=fds[0]))
+            _host_session(zygote, socket.socket(fileno=fds[0]))
             return
-        if kind != wire.RUN:
-            # A kill that crossed the reply it was meant for is late, and means nothing.
-            continue
-        if _readable(standby.ended, timeout_ms=0):
-            standby.close()
-            os.close(standby.ended)
-            standby = _prepare(setup)
-        # A child that has died since then tells so by its missing report.
-        with contextlib.suppress(ConnectionError):
-            wire.send(standby.channel, wire.RUN, fds=tuple(fds))
-        for fd in fds:
-            os.close(fd)
-        early = pressed or not _readable(standby.status, _SHORT_MS)
-        following = _prepare(setup) if early else None
-        report = _await_report(control, standby)
-        wire.send(control, report[:1] or wire.KILLED, report[1:])
-        standby.close()
-        dying.append(standby.ended)
-        if len(dying) > MOST_DYING:
-            _readable(dying[0], timeout_ms=None)
-            os.close(dying.popleft())
-        standby = following or _prepare(setup)
+        # A kill that crossed the reply it was meant for is late, and means nothing.
+        if kind == wire.RUN:
+            reply = _execute(zygote, fds)
+            wire.send(zygote.control, reply[:1], reply[1:])
 
 
-def _host_session(
-    control: socket.socket, setup: execution.Setup, supervisor: socket.socket
-) -> None:
-    """Give the supervisor a session to talk to; returns when either is gone."""
-    reaper = kernel.clone(kernel.OWN_EVERYTHING)
-    if reaper == 0:
-        session_server.serve(setup, supervisor)
-    supervisor.close()
-    poll = select.poll()
-    for fd in (os.pidfd_open(reaper), control.fileno()):
-        poll.register(fd, select.POLLIN)
-    poll.poll()
+def _execute(zygote: _Zygote, fds: list[int]) -> bytes:
+    """Run what comes with these descriptors, end all it started, and say how it ended."""
+    if not zygote.namespaces & kernel.CLONE_NEWNET and not _network_is_empty():
+        zygote.namespaces |= kernel.CLONE_NEWNET
+    kernel.set_namespace(zygote.self_fd, kernel.CLONE_NEWPID)
+    kernel.unshare(kernel.CLONE_NEWPID)
+    # Not the code: who is first in a namespace may ignore what would kill others.
+    first = kernel.start_idle_process()
+    child = kernel.fork()
+    if child == 0:
+        request, *outputs = fds
+        execution.run_in_namespaces(
+            zygote.setup, zygote.namespaces, request, outputs, zygote.reports[1]
+        )
+    for fd in fds:
+        os.close(fd)
+    ended = _ends_by_itself(zygote.control, child)
+    # The kernel kills all others of a process namespace with its first process.
+    os.kill(first, signal.SIGKILL)
+    exit_code = _bury(child, first)
+    with contextlib.suppress(BlockingIOError):
+        # Said before any code ran.
+        return os.read(zygote.reports[0], execution.REPORT_BYTES)
+    return wire.FINISHED + struct.pack("<i", exit_code) if ended else wire.KILLED
 
 
-def _prepare(setup: execution.Setup) -> _Standby:
-    channel, inner = socket.socketpair()
-    status_read, status_write = os.pipe()
-    reaper = kernel.clone(kernel.OWN_EVERYTHING)
-    if reaper == 0:
-        execution.reap(setup, inner, status_write)
-    inner.close()
-    os.close(status_write)
-    return _Standby(os.pidfd_open(reaper), channel, status_read)
-
-
-def _await_report(control: socket.socket, standby: _Standby) -> bytes:
-    """The reaper's report, or nothing if it was killed, as it is when told to on `control`."""
-    poll = select.poll()
-    poll.register(standby.status, select.POLLIN)
-    poll.register(control, select.POLLIN)
-    if all(fd != standby.status for fd, _ in poll.poll()):
-        # The kernel kills all others of a process namespace with its first process.
-        signal.pidfd_send_signal(standby.ended, signal.SIGKILL)
+def _ends_by_itself(control: socket.socket, child: int) -> bool:
+    """Wait until it has ended; false where `control` says first that it is to be killed."""
+    child_fd = os.pidfd_open(child)
+    try:
+        poll = select.poll()
+        poll.register(child_fd, select.POLLIN)
+        poll.register(control, select.POLLIN)
+        if any(fd == child_fd for fd, _ in poll.poll()):
+            return True
         wire.receive(control)
-        _readable(standby.ended, timeout_ms=None)
-    report = os.read(standby.status, execution.REPORT_BYTES)
-    if not report:
-        _readable(standby.ended, timeout_ms=None)
-    return report
+        return False
+    finally:
+        os.close(child_fd)
 
 
-def _readable(fd: int, timeout_ms: int | None) -> bool:
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return bool(poll.poll(timeout_ms))
+def _bury(child: int, first: int) -> int:
+    """Wait until a process namespace has ended with its first process; the child's exit code."""
+    exit_code = 0
+    while True:
+        # Code can make itself siblings.
+        pid, ending = os.waitpid(-1, kernel.WAIT_FOR_ALL)
+        if pid == child:
+            exit_code = os.waitstatus_to_exitcode(ending)
+        elif pid == first:
+            return exit_code
+
+
+def _counts_sockets() -> bool:
+    """Whether the kernel tells how many sockets this network namespace has."""
+    none = _sockets()
+    near, far = socket.socketpair()
+    with near, far:
+        return (none, _sockets()) == (0, 2)
+
+
+def _network_is_empty() -> bool:
+    """Whether the last socket is gone, or goes soon."""
+    deadline_s = time.monotonic() + _EMPTY_S
+    while _sockets() != 0:
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(_LOOK_S)
+    return True
+
+
+def _sockets() -> int | None:
+    _, _, count = os.pread(wire.SOCKETS_FD, 64, 0).partition(b"sockets: used ")
+    return int(count.split()[0]) if count else None
+
+
+def _host_session(zygote: _Zygote, supervisor: socket.socket) -> None:
+    """Give the supervisor a session to talk to; returns when either is gone."""
+    first = kernel.clone(kernel.OWN_EVERYTHING)
+    if first == 0:
+        session_server.serve(zygote.setup, supervisor)
+    supervisor.close()
+    _ends_by_itself(zygote.control, first)

@@ -47,16 +47,16 @@ def sandbox(bystanders: set[int], bystander_groups: set[str]) -> Iterator[Namesp
 def processes(
     sandbox: NamespacesSandbox, bystanders: set[int], descendants: Callable[[int], list[int]]
 ) -> Callable[[], list[int]]:
-    """The sandbox's guard, zygote, waiting reaper and its child, once nothing else is left."""
+    """The sandbox's guard and zygote, once nothing else is left."""
 
     def find() -> list[int]:
         deadline_s = time.monotonic() + 10
         while time.monotonic() < deadline_s:
             pids = [pid for pid in descendants(os.getpid()) if pid not in bystanders]
-            if len(pids) == 4:
+            if len(pids) == 2:
                 return pids
             time.sleep(0.02)
-        raise AssertionError(f"expected four processes of an idle sandbox, got {pids}")
+        raise AssertionError(f"expected two processes of an idle sandbox, got {pids}")
 
     return find
 

@@ -56,7 +56,7 @@ def test_a_killed_owner_leaves_nothing(
     owner = start_owner(then, tmp_path)
     time.sleep(0.3)
     pids = descendants(owner.pid)
-    assert len(pids) >= 4
+    assert len(pids) >= 2
     mounts = Path("/proc/self/mountinfo").read_text()
     owner.kill()
     owner.wait()
@@ -82,7 +82,7 @@ def test_a_forgotten_sandbox_is_ended(descendants: Processes, gone: Gone) -> Non
     before = set(descendants(os.getpid()))
     sandbox = NamespacesSandbox()
     pids = sorted(set(descendants(os.getpid())) - before)
-    assert len(pids) >= 4
+    assert len(pids) >= 2
     del sandbox
     assert gone(pids)
 
@@ -126,7 +126,7 @@ def test_executions_leave_no_process_and_the_zygote_no_descriptor(
     after_ten_executions(at_most=after_ten_executions(at_most=20))
 
 
-@pytest.mark.parametrize("which", [0, 1, 2, 3], ids=["guard", "zygote", "reaper", "child"])
+@pytest.mark.parametrize("which", [0, 1], ids=["guard", "zygote"])
 def test_a_process_killed_between_calls_is_replaced(
     sandbox: NamespacesSandbox, processes: Idle, control_groups: Groups, which: int
 ) -> None:

@@ -19,7 +19,7 @@ CODES = ["print(6 * 7)", "print(sum(range(10)))"]
 PRINTED = ["42", "45"]
 ANSWER = "45"
 def held(printed, wanted):
-    if wanted not in str(printed):
+    if printed != wanted:
         raise RuntimeError(f"expected {{wanted}} from the tool, got {{printed!r}}")
 """
 _GEM = """
@@ -42,7 +42,7 @@ def play(count):
         for code, wanted in zip(CODES, PRINTED):
             seen = envs.step([f"<python>{{code}}</python>"] * FLIGHT)[0]
             for text in seen:
-                held(text, "Code execution result: " + wanted)
+                held(text, "Code execution result: " + wanted + "\\n\\n")
         assert all(envs.step([ANSWER] * FLIGHT)[1])
 """
 _SKYRL = """
@@ -121,7 +121,7 @@ async def session(count):
         for _ in range(count):
             await env.reset()
             for code, wanted in zip(CODES, PRINTED):
-                held((await env.step({{"code": code}})).observation["stdout"], wanted)
+                held((await env.step({{"code": code}})).observation["stdout"], wanted + "\\n")
             assert (await env.step({{"answer": ANSWER}})).reward == 1.0
 async def sessions(count):
     await asyncio.gather(*(session(count // FLIGHT) for _ in range(FLIGHT)))
@@ -158,7 +158,7 @@ def play(count):
         printed = [m.text for m in sample.messages if m.role == "tool"]
         assert len(printed) == len(PRINTED)
         for text, wanted in zip(printed, PRINTED):
-            held(text, wanted)
+            held(text, wanted + "\\n")
         assert sample.scores["exact"].value == "C"
 """
 

@@ -93,19 +93,19 @@ def scheduled(count: int) -> float:
 
 def bare(count: int) -> float:
     """Episodes stepped one after the other, as with any Gymnasium environment."""
-    env = gymnasium.make(REF.id)
-    started_s = time.perf_counter()
-    for _ in range(count):
-        messages, _info = env.reset(options={"task": TASK})
-        for number, wanted in enumerate(PRINTED):
-            replies, *_rest = env.step(scripted_turn(messages, 0))
-            if replies[0].content != wanted:
-                raise SystemExit(f"expected {wanted} from turn {number}, got {replies[0].content}")
-            messages = (*messages, Message("assistant"), *replies)
-        reward = env.step(scripted_turn(messages, 0))[1]
-        if reward != 1.0:
-            raise SystemExit(f"expected a reward of 1, got {reward}")
-    return time.perf_counter() - started_s
+    with contextlib.closing(gymnasium.make(REF.id)) as env:
+        started_s = time.perf_counter()
+        for _ in range(count):
+            messages, _info = env.reset(options={"task": TASK})
+            for number, wanted in enumerate(PRINTED):
+                replies, *_rest = env.step(scripted_turn(messages, 0))
+                if (printed := replies[0].content) != wanted:
+                    raise SystemExit(f"expected {wanted} from turn {number}, got {printed}")
+                messages = (*messages, Message("assistant"), *replies)
+            reward = env.step(scripted_turn(messages, 0))[1]
+            if reward != 1.0:
+                raise SystemExit(f"expected a reward of 1, got {reward}")
+        return time.perf_counter() - started_s
 
 
 class Process:

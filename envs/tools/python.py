@@ -33,7 +33,7 @@ def python_tool(workspace: Workspace) -> Tool:
     that broke is a `SandboxError`. Every call finds the task's files as they were.
     """
 
-    @tool
+    @tool(informs=False)
     def python(code: str) -> str:
         """Run Python code. You get what it prints and the value of a final expression.
 

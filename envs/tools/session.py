@@ -16,7 +16,7 @@ def session_python_tool(workspace: Workspace) -> Tool:
     sandbox that broke is a `SandboxError`.
     """
 
-    @tool
+    @tool(informs=False)
     def python(code: str) -> str:
         """Run Python code in a session. You get its output and the value of a final expression.
 
@@ -39,7 +39,7 @@ def shell_tool(workspace: Workspace) -> Tool:
     or a limit becomes a `ToolError`. A sandbox that broke is a `SandboxError`.
     """
 
-    @tool
+    @tool(informs=False)
     def shell(command: str) -> str:
         """Run a command in a POSIX shell. You get its output, and its status if that is not 0.
 

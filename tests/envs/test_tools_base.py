@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import pytest
 from pydantic import BaseModel
 
-from reachgym.envs import Tool, ToolCall, ToolSpec, tool
+from reachgym.envs import ListTaskset, Message, Task, Tool, ToolCall, ToolEnv, ToolSpec, tool
 from reachgym.envs.errors import InputError, ToolError
-from reachgym.envs.tools.base import Toolbox
+from reachgym.envs.tools.base import Toolbox, UnboundTool
+from reachgym.envs.workspace import Workspace
 
 
 class Point(BaseModel):
@@ -240,6 +242,31 @@ def opaque(a: Opaque) -> str:
     return str(a)
 
 
+async def awaited(a: int) -> int:
+    """Be awaited."""
+    return a
+
+
+def yielding(a: int):
+    """Yield."""
+    yield a
+
+
+def late_workspace(a: int, workspace: Workspace) -> int:
+    """Take the workspace late."""
+    return a
+
+
+def two_workspaces(workspace: Workspace, other: Workspace) -> int:
+    """Take it twice."""
+    return 2
+
+
+def named_workspace(*, workspace: Workspace) -> int:
+    """Take it by name."""
+    return 2
+
+
 def unresolvable(a: Nowhere) -> str:  # noqa: F821 - the fault that is tested
     """Take something unknown."""
     return str(a)
@@ -255,8 +282,74 @@ def unresolvable(a: Nowhere) -> str:  # noqa: F821 - the fault that is tested
         (misdescribed, r"describes 'qeury'; the parameters are \(query\)"),
         (opaque, "no JSON schema"),
         (unresolvable, "'Nowhere' is not defined"),
+        (awaited, "awaited is async.*plain function"),
+        (yielding, "yielding yields.*return it instead"),
+        (late_workspace, "must be the first parameter, and the only one; got it as 'workspace'"),
+        (two_workspaces, "must be the first parameter, and the only one; got it as 'other'"),
+        (named_workspace, "must be the first parameter"),
+        (partial(max, 1), "made of a function or a method; got functools.partial"),
     ],
 )
 def test_a_function_that_makes_no_tool_is_refused(function, told):
     with pytest.raises(InputError, match=told):
         tool(function)
+
+
+@tool
+def count(workspace: Workspace, step: int = 1) -> str:
+    """Count on.
+
+    Args:
+        workspace: Where the count is kept.
+        step: How far.
+    """
+    kept = workspace.state.get("count", 0)
+    workspace.state["count"] = kept + step
+    return f"{workspace.task.id}: {kept + step}"
+
+
+def test_a_tool_informs_unless_it_says_that_it_only_computes():
+    @tool(informs=False)
+    def double(number: int) -> int:
+        """Double a number."""
+        return 2 * number
+
+    @tool(informs=False)
+    def where(workspace: Workspace) -> str:
+        """Say nothing."""
+        return ""
+
+    assert (add.informs, double.informs) == (True, False)
+    assert (count(Workspace()).informs, where(Workspace()).informs) == (True, False)
+    assert call(double, {"number": 4}).content == "8"
+
+
+def test_the_workspace_is_no_part_of_what_the_agent_is_told():
+    assert isinstance(count, UnboundTool)
+    assert count.spec.name == "count"
+    assert count(Workspace()).spec == count.spec
+    assert count.spec.parameters["properties"] == {
+        "step": {"type": "integer", "default": 1, "description": "How far."}
+    }
+    assert "(step). there is no 'workspace'" in call(count(Workspace()), {"workspace": 1}).content
+
+
+def test_each_environment_gives_its_own_workspace_and_each_episode_begins_with_an_empty_state():
+    envs = [ToolEnv(ListTaskset([Task(name, "p", "g")]), tools=[count]) for name in "ab"]
+    step = Message("assistant", tool_calls=(ToolCall("c", "count", {"step": 2}),) * 2)
+    told = []
+    for env in (*envs, envs[0]):
+        env.reset()
+        told += [reply.content for reply in env.step(step)[0]]
+    assert told == ["a: 2", "a: 4", "b: 2", "b: 4", "a: 2", "a: 4"]
+
+
+def test_an_episode_goes_on_from_a_snapshot_with_the_state_of_its_moment():
+    env = ToolEnv(ListTaskset([Task("t", "p", "g")]), tools=[count])
+    step = Message("assistant", tool_calls=(ToolCall("c", "count", {}),))
+    env.reset()
+    env.step(step)
+    snapshot = env.snapshot()
+    ahead = [env.step(step)[0][0].content for _ in range(3)]
+    env.restore(snapshot)
+    assert [env.step(step)[0][0].content for _ in range(3)] == ahead == ["t: 2", "t: 3", "t: 4"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,6 +11,16 @@ import httpcore
 import httpx
 
 from reachgym.envs.retrieval.fetch_addresses import Address
+
+_NO_ROUTE = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
+
+
+class NoNetworkError(httpcore.ConnectError):
+    """This machine has no way to any host."""
+
+
+class _NoIPv6Error(httpcore.ConnectError):
+    """This machine has no way to hosts that have IPv6 addresses only."""
 
 
 class Deadline:
@@ -103,17 +114,31 @@ class _PinnedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect to the first of the addresses that can be had; the name is not looked up."""
-        failure: httpcore.NetworkError | httpcore.TimeoutException | None = None
+        failures: list[Exception] = []
         for position, address in enumerate(self._addresses):
             # Each of those that are left gets its share, so that a dead one does not take it all.
             share_s = self._deadline.left_s() / (len(self._addresses) - position)
             try:
                 stream = self._backend.connect_tcp(str(address), port, timeout=share_s)
             except (httpcore.NetworkError, httpcore.TimeoutException) as error:
-                failure = error
+                failures.append(_read(error, address))
             else:
                 return _TimedStream(stream, self._deadline)
-        raise failure or httpcore.ConnectError(f"{host} has no address")
+        raise min(failures, key=_rank)
+
+
+def _read(error: Exception, address: Address) -> Exception:
+    """The error, told apart where it is this machine that has no network."""
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno in _NO_ROUTE:
+        # Many machines have no IPv6, and lack nothing but the hosts that have nothing else.
+        return NoNetworkError(cause.strerror) if address.version == 4 else _NoIPv6Error()
+    return error
+
+
+def _rank(error: Exception) -> int:
+    """What a host's server did says most; that there is no IPv6 says least."""
+    return 2 if isinstance(error, _NoIPv6Error) else int(isinstance(error, NoNetworkError))
 
 
 class _TimedStream(httpcore.NetworkStream):

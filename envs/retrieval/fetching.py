@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import ipaddress
 import ssl
 from collections.abc import Callable, Collection, Sequence
@@ -16,7 +15,7 @@ import httpx
 from reachgym.envs.errors import ConfigError, InfrastructureError, ToolError
 from reachgym.envs.retrieval.fetch_addresses import Address, Resolver, is_public, resolve
 from reachgym.envs.retrieval.fetch_body import ACCEPT_ENCODING, read_body
-from reachgym.envs.retrieval.fetch_network import Deadline, PinnedTransport
+from reachgym.envs.retrieval.fetch_network import Deadline, NoNetworkError, PinnedTransport
 from reachgym.envs.retrieval.fetch_rules import UrlRules
 from reachgym.envs.retrieval.fetch_text import ACCEPT, page_text, readable_type
 from reachgym.envs.retrieval.web_cache import ResponseCache
@@ -24,7 +23,6 @@ from reachgym.envs.types import JSON
 
 WEB_PORTS = frozenset({80, 443})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_NO_NETWORK = frozenset({errno.ENETDOWN, errno.ENETUNREACH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +216,8 @@ def _failure(url: httpx.URL, error: Exception) -> ToolError | InfrastructureErro
         return ToolError(f"{_host(url)} has no valid certificate: {cause.verify_message}")
     if isinstance(cause, ssl.SSLError):
         return ToolError(f"{_host(url)} offers no encryption that can be used")
-    if isinstance(cause, OSError) and cause.errno in _NO_NETWORK:
-        return InfrastructureError(f"this machine has no network: {cause.strerror}")
+    if isinstance(error, NoNetworkError):
+        return InfrastructureError(f"this machine has no network: {error}")
     if isinstance(error, httpcore.ConnectError):
         return ToolError(f"{_host(url)} cannot be connected to")
     if isinstance(error, httpcore.ProtocolError):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from reachgym.envs.errors import ToolError
+from reachgym.envs.errors import InfrastructureError, ToolError
 from reachgym.envs.retrieval.fetching import Fetcher, FetchLimits
 
 HERE = ipaddress.ip_address("127.0.0.1")
@@ -101,6 +101,32 @@ def test_the_next_address_is_tried_where_the_first_is_dead(serve, fetcher, reply
     server = serve(lambda heard: reply("found"))
     one = fetcher(server, resolver=lambda host: [THERE, HERE])
     assert one.fetch(f"http://site.test:{server.port}/").text == "found"
+
+
+# TCP cannot connect to a group: the kernel says that there is no way there.
+NOWHERE = ipaddress.ip_address("224.0.0.1")
+NOWHERE_V6 = ipaddress.ip_address("ff0e::1")
+
+
+@pytest.mark.parametrize(
+    ("addresses", "kind"),
+    [
+        ([NOWHERE], InfrastructureError),
+        ([NOWHERE_V6, NOWHERE], InfrastructureError),
+        ([NOWHERE_V6], ToolError),
+        ([HERE, NOWHERE_V6], ToolError),
+        ([HERE, NOWHERE], ToolError),
+    ],
+)
+def test_only_a_machine_without_network_is_out_of_order(serve, addresses, kind):
+    server = serve(lambda heard: b"")
+    one = Fetcher(
+        ["*"], ports=[server.port], resolver=lambda host: addresses, admits=lambda address: True
+    )
+    server.close()
+    server.close = lambda: None
+    with pytest.raises(kind):
+        one.fetch(f"http://site.test:{server.port}/")
 
 
 INNER = [

@@ -78,6 +78,16 @@ def test_what_is_no_text_is_refused_and_not_read(get, reply, content_type):
         get(reply(b"\x89PNG" * 1000, content_type=content_type))
 
 
+def test_what_is_no_text_is_refused_before_it_comes(serve, fetcher):
+    def endless(heard):
+        yield b"HTTP/1.1 200 X\r\ncontent-type: image/png\r\ncontent-length: 99\r\n\r\n"
+        server.closing.wait()
+
+    server = serve(endless)
+    with pytest.raises(ToolError, match="is of type 'image/png'"):
+        fetcher(server).fetch(f"http://site.test:{server.port}/")
+
+
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [

@@ -92,7 +92,7 @@ def test_whatever_a_model_writes_is_answered_with_words(box, text):
         assert len(result.content) < 1000
 
 
-@pytest.mark.parametrize("value", [None, 7, ["who"], {"a": 1}])
+@pytest.mark.parametrize("value", [None, ["who"], {"a": 1}])
 def test_arguments_of_another_type_are_answered_with_words(box, value):
     assert call(box, "web_search", query=value).error
     assert call(box, "fetch", url=value).error

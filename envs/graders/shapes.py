@@ -7,9 +7,8 @@ import builtins
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, NoReturn
 
-from reachgym.envs.errors import TaskError
+from reachgym.envs.graders.fields import decoded, text, texts, wrong
 from reachgym.envs.graders.stdin_stdout import StdinTests
 from reachgym.envs.graders.unit_tests import UnitTests
 from reachgym.envs.graders.verifying import CodeTests, gold_of
@@ -34,17 +33,18 @@ def same(actual, expected):
 
 
 def mbpp_task(row: Mapping[str, object], split: Split = "train") -> Task:
-    """A task from a row of MBPP: text, code, test_list, test_setup_code, challenge_test_list.
+    """A task from a row of MBPP, in its original or its sanitized shape.
 
-    Each assertion is a test case. The prompt tells the signatures of the functions tested.
+    The original has text, code, test_list, test_setup_code and challenge_test_list; the sanitized
+    has prompt, code, test_list and test_imports. Each assertion is a test case. The prompt tells
+    the signatures of the functions tested.
 
     Raises:
         TaskError: A field is missing or malformed, or the tests use more of the solution than its
             functions.
     """
-    text, code = _text(row, "text"), _text(row, "code")
-    setup = _text(row, "test_setup_code", may_be_empty=True)
-    cases = (*_texts(row, "test_list"), *_texts(row, "challenge_test_list", may_be_empty=True))
+    told, setup, cases = _mbpp_sanitized(row) if "test_imports" in row else _mbpp_original(row)
+    code = text(row, "code")
     used = _names_from_outside(_parse("test_list", "\n".join((setup, *cases))))
     functions, imports = [], []
     for statement in _parse("code", code).body:
@@ -55,7 +55,7 @@ def mbpp_task(row: Mapping[str, object], split: Split = "train") -> Task:
             imports.append(ast.unparse(statement))
             used -= _bound(statement)
     if used or not functions:
-        _refuse(
+        raise wrong(
             "test_list",
             "tests that call functions of 'code' and use nothing else of it",
             f"use of {', '.join(sorted(used)) or 'nothing'}",
@@ -66,7 +66,19 @@ def mbpp_task(row: Mapping[str, object], split: Split = "train") -> Task:
         setup="\n".join((*imports, setup)),
     )
     wanted = ", ".join(f"`{f.name}({ast.unparse(f.args)})`" for f in functions)
-    return _task("mbpp", row, "task_id", f"{text}\nDefine {wanted}.", tests, code, split)
+    return _task("mbpp", row, "task_id", f"{told}\nDefine {wanted}.", tests, code, split)
+
+
+def _mbpp_original(row: Mapping[str, object]) -> tuple[str, str, tuple[str, ...]]:
+    """What is asked, the tests' setup and the tests."""
+    setup = text(row, "test_setup_code", may_be_empty=True)
+    more = texts(row, "challenge_test_list", may_be_empty=True)
+    return text(row, "text"), setup, (*texts(row, "test_list"), *more)
+
+
+def _mbpp_sanitized(row: Mapping[str, object]) -> tuple[str, str, tuple[str, ...]]:
+    setup = "\n".join(texts(row, "test_imports", may_be_empty=True))
+    return text(row, "prompt"), setup, texts(row, "test_list")
 
 
 def humaneval_task(row: Mapping[str, object], split: Split = "train") -> Task:
@@ -78,12 +90,12 @@ def humaneval_task(row: Mapping[str, object], split: Split = "train") -> Task:
     Raises:
         TaskError: A field is missing or malformed.
     """
-    prompt, solution = _text(row, "prompt"), _text(row, "canonical_solution")
-    test, entry = _text(row, "test"), _text(row, "entry_point")
+    prompt, solution = text(row, "prompt"), text(row, "canonical_solution")
+    test, entry = text(row, "test"), text(row, "entry_point")
     if entry not in _defined(_parse("prompt", prompt)):
-        _refuse("entry_point", "a function that 'prompt' begins", repr(entry))
+        raise wrong("entry_point", "a function that 'prompt' begins", repr(entry))
     if "check" not in _defined(_parse("test", test)):
-        _refuse("test", "a function 'check(candidate)'", "none")
+        raise wrong("test", "a function 'check(candidate)'", "none")
     tests = UnitTests(
         functions=(entry,),
         cases=(f"check({entry})",),
@@ -104,27 +116,27 @@ def apps_task(row: Mapping[str, object], split: Split = "train") -> Task:
     Raises:
         TaskError: A field is missing or malformed.
     """
-    question = _text(row, "question")
-    solutions = _json(row, "solutions", may_be_empty=True)
+    question = text(row, "question")
+    solutions = decoded(row, "solutions", may_be_empty=True)
     if not isinstance(solutions, list) or not all(isinstance(s, str) for s in solutions):
-        _refuse("solutions", "a JSON list of texts", type(solutions).__name__)
-    tests, told = _apps_tests(_json(row, "input_output"))
+        raise wrong("solutions", "a JSON list of texts", type(solutions).__name__)
+    tests, told = _apps_tests(decoded(row, "input_output"))
     prompt = f"{question}\n{told}"
     solution = solutions[0] if solutions else ""
-    difficulty = _text(row, "difficulty")
+    difficulty = text(row, "difficulty")
     return _task("apps", row, "problem_id", prompt, tests, solution, split, difficulty)
 
 
 def _apps_tests(given: object) -> tuple[CodeTests, str]:
     """The tests, and what the agent is told of how its program is called."""
     if not isinstance(given, dict):
-        _refuse("input_output", "a JSON object", type(given).__name__)
+        raise wrong("input_output", "a JSON object", type(given).__name__)
     inputs, outputs = given.get("inputs"), given.get("outputs")
     if not isinstance(inputs, list) or not isinstance(outputs, list):
-        _refuse("input_output", "lists 'inputs' and 'outputs'", f"the keys {sorted(given)}")
+        raise wrong("input_output", "lists 'inputs' and 'outputs'", f"the keys {sorted(given)}")
     if not inputs or len(inputs) != len(outputs):
         lengths = f"{len(inputs)} and {len(outputs)}"
-        _refuse("input_output", "as many outputs as inputs, at least one", lengths)
+        raise wrong("input_output", "as many outputs as inputs, at least one", lengths)
     name = given.get("fn_name")
     if name is None:
         return _apps_program(inputs, outputs), "Read standard input, and print the output."
@@ -140,9 +152,9 @@ def _apps_program(inputs: list[object], outputs: list[object]) -> CodeTests:
 
 def _apps_function(name: object, inputs: list[object], outputs: list[object]) -> CodeTests:
     if not isinstance(name, str) or not name.isidentifier():
-        _refuse("input_output", "a function's name as 'fn_name'", repr(name))
+        raise wrong("input_output", "a function's name as 'fn_name'", repr(name))
     if not all(isinstance(arguments, list) for arguments in inputs):
-        _refuse("input_output", "a list of arguments for each of 'inputs'", "something else")
+        raise wrong("input_output", "a list of arguments for each of 'inputs'", "something else")
     cases = tuple(
         f"assert same(plain({name}(*json.loads({json.dumps(arguments)!r}))),"
         f" json.loads({json.dumps(expected)!r}))"
@@ -156,7 +168,7 @@ def _lines(name: str, value: object) -> str:
     if isinstance(value, list):
         return "\n".join(map(str, value))
     if not isinstance(value, str):
-        _refuse("input_output", f"texts in {name!r}", type(value).__name__)
+        raise wrong("input_output", f"texts in {name!r}", type(value).__name__)
     return value
 
 
@@ -181,43 +193,11 @@ def _task(
     )
 
 
-def _text(row: Mapping[str, object], field: str, may_be_empty: bool = False) -> str:
-    value = row.get(field)
-    if not isinstance(value, str) or not (value or may_be_empty):
-        _refuse(field, "a text", _described(row, field))
-    return value
-
-
-def _texts(row: Mapping[str, object], field: str, may_be_empty: bool = False) -> tuple[str, ...]:
-    value = row.get(field)
-    if not isinstance(value, list) or not (value or may_be_empty):
-        _refuse(field, "a list of texts", _described(row, field))
-    if not all(isinstance(item, str) for item in value):
-        _refuse(field, "a list of texts", repr(value)[:40])
-    return tuple(value)
-
-
-def _json(row: Mapping[str, object], field: str, may_be_empty: bool = False) -> Any:  # noqa: ANN401 - JSON
-    text = _text(row, field, may_be_empty)
-    try:
-        return json.loads(text or "[]")
-    except (ValueError, RecursionError) as error:
-        _refuse(field, "JSON", str(error))
-
-
-def _described(row: Mapping[str, object], field: str) -> str:
-    return repr(row[field])[:40] if field in row else "no such field"
-
-
-def _refuse(field: str, expected: str, got: str) -> NoReturn:
-    raise TaskError(f"field '{field}' of a row: expected {expected}, got {got}; correct the row")
-
-
 def _parse(field: str, source: str) -> ast.Module:
     try:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        _refuse(field, "Python", f"{type(error).__name__}: {error}")
+        raise wrong(field, "Python", f"{type(error).__name__}: {error}") from None
 
 
 def _defined(tree: ast.Module) -> set[str]:

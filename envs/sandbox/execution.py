@@ -157,11 +157,16 @@ def _run_code(code: str) -> int:
     gc.enable()
     # Running code is what this program is for; it is locked down by now.
     status = guarded(lambda: exec(compile(code, "<code>", "exec"), main.__dict__))  # noqa: S102
+    if threading.active_count() > 1:
+        _join_threads()
+    atexit._run_exitfuncs()
+    return guarded(flush) or status
+
+
+def _join_threads() -> None:
     for thread in threading.enumerate():
         if thread is not threading.main_thread() and not thread.daemon:
             thread.join()
-    atexit._run_exitfuncs()
-    return guarded(flush) or status
 
 
 def main_module() -> types.ModuleType:

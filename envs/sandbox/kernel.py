@@ -8,7 +8,6 @@ import errno
 import os
 import platform
 import select
-import signal
 import threading
 from collections.abc import Callable
 
@@ -33,8 +32,9 @@ _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT
 _CAP_AMBIENT_RAISE, _CAP_AMBIENT_CLEAR_ALL = 2, 4
 _SECCOMP_MODE_FILTER = 2
 _CAPABILITY_VERSION_3 = 0x20080522
-_CLONE_VM, _CLONE_FS, _CLONE_FILES = 0x100, 0x200, 0x400
 _SIGCHLD = 17
+# CLONE_VM, CLONE_FS, CLONE_FILES
+_IDLE = 0x100 | 0x200 | 0x400 | _SIGCHLD
 _WATCH_MS = 2
 _STACK_BYTES = 2**14
 
@@ -49,7 +49,11 @@ try:
 except AttributeError:
     # A C library that is older than glibc 2.34.
     _fork = os.fork
+# Made once: a process writes little anew that it shares with those it forked.
 _idle_stack = ctypes.create_string_buffer(_STACK_BYTES)
+_idle_stack_top = ctypes.c_void_p(ctypes.addressof(_idle_stack) + _STACK_BYTES)
+_pause = ctypes.cast(_libc.pause, ctypes.c_void_p)
+_SIG_DFL, _SIG_IGN = ctypes.c_void_p(0), ctypes.c_void_p(1)
 
 
 # Made once: a child that makes a type writes to much that it shares with its parent.
@@ -110,15 +114,12 @@ def start_idle_process() -> int:
     It shares all memory and descriptors with this one, and so costs next to nothing to start and
     to end. One at a time: they share a stack.
     """
-    top = ctypes.c_void_p(ctypes.addressof(_idle_stack) + _STACK_BYTES)
-    sleep = ctypes.cast(_libc.pause, ctypes.c_void_p)
     # It keeps what is ignored, and the kernel buries the children of those who ignore their end.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    _libc.signal(_SIGCHLD, _SIG_IGN)
     try:
-        flags = _CLONE_VM | _CLONE_FS | _CLONE_FILES | _SIGCHLD
-        return _check(_libc.clone(sleep, top, flags, None), "clone of an idle process")
+        return _check(_libc.clone(_pause, _idle_stack_top, _IDLE, None), "clone of an idle process")
     finally:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _libc.signal(_SIGCHLD, _SIG_DFL)
 
 
 def fork() -> int:

@@ -32,12 +32,13 @@ from reachgym.envs.sandbox import execution, kernel, session_server, wire
 
 _EMPTY_S = 0.1
 _LOOK_S = 0.001
+_NO_SOCKETS = b"sockets: used 0\n"
 
+# What much code needs. Each library more makes every fork dearer.
 _PRELOADED = """
-    argparse ast base64 bisect bz2 calendar cmath collections contextlib copy csv dataclasses
-    datetime decimal enum fractions functools hashlib heapq inspect io itertools json logging
-    lzma math numbers operator pathlib pickle pprint queue random re shutil statistics string
-    struct subprocess tempfile textwrap threading time traceback types typing unittest uuid zlib
+    ast base64 bisect calendar cmath collections contextlib copy dataclasses datetime decimal enum
+    fractions functools heapq io itertools json math numbers operator pathlib queue random re
+    statistics string struct textwrap threading time traceback types typing
 """
 
 
@@ -129,9 +130,10 @@ def _execute(zygote: _Zygote, fds: list[int]) -> bytes:
     # The kernel kills all others of a process namespace with its first process.
     os.kill(first, signal.SIGKILL)
     exit_code = _bury(child, first)
-    with contextlib.suppress(BlockingIOError):
-        # Said before any code ran.
-        return os.read(zygote.reports[0], execution.REPORT_BYTES)
+    if exit_code:
+        with contextlib.suppress(BlockingIOError):
+            # Said before any code ran.
+            return os.read(zygote.reports[0], execution.REPORT_BYTES)
     return wire.FINISHED + struct.pack("<i", exit_code) if ended else wire.KILLED
 
 
@@ -142,7 +144,7 @@ def _ends_by_itself(control: socket.socket, child: int) -> bool:
         poll = select.poll()
         poll.register(child_fd, select.POLLIN)
         poll.register(control, select.POLLIN)
-        if any(fd == child_fd for fd, _ in poll.poll()):
+        if child_fd in dict(poll.poll()):
             return True
         wire.receive(control)
         return False
@@ -164,25 +166,24 @@ def _bury(child: int, first: int) -> int:
 
 def _counts_sockets() -> bool:
     """Whether the kernel tells how many sockets this network namespace has."""
-    none = _sockets()
+    empty = _has_no_sockets()
     near, far = socket.socketpair()
     with near, far:
-        return (none, _sockets()) == (0, 2)
+        return empty and not _has_no_sockets()
 
 
 def _network_is_empty() -> bool:
     """Whether the last socket is gone, or goes soon."""
     deadline_s = time.monotonic() + _EMPTY_S
-    while _sockets() != 0:
+    while not _has_no_sockets():
         if time.monotonic() > deadline_s:
             return False
         time.sleep(_LOOK_S)
     return True
 
 
-def _sockets() -> int | None:
-    _, _, count = os.pread(wire.SOCKETS_FD, 64, 0).partition(b"sockets: used ")
-    return int(count.split()[0]) if count else None
+def _has_no_sockets() -> bool:
+    return os.pread(wire.SOCKETS_FD, len(_NO_SOCKETS), 0) == _NO_SOCKETS
 
 
 def _host_session(zygote: _Zygote, supervisor: socket.socket) -> None:

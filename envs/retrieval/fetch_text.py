@@ -94,8 +94,8 @@ def _markdown(text: str, url: str) -> tuple[str, str]:
     )
     try:
         content = convert(text, options).content
-    except ConversionError as error:
-        raise ToolError(f"the page's HTML cannot be read: {str(error)[:200]!a}") from None
+    except ConversionError:
+        raise ToolError("the page's HTML is too broken to be read") from None
     title = _TITLE.search(text[:_TITLE_WITHIN_CHARS])
     plain = " ".join(html.unescape(title[1]).split()) if title else ""
     return plain, _BLANK_LINES.sub("\n\n", content or "")

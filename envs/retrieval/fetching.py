@@ -30,8 +30,9 @@ class FetchLimits:
     """How much one fetch may take.
 
     Attributes:
-        most_bytes: What is read of a page, once decompressed; the rest is cut off. HTML made to be
-            slow takes some 4 s at 1,000,000, and four times that at twice as many.
+        most_bytes: What is read of a page, once decompressed, and how long its text may be; the
+            rest is cut off. HTML made to be slow takes some 4 s at 1,000,000, and four times that
+            at twice as many.
         total_s: Seconds for all of it, redirects included.
         redirects: How many are followed.
     """
@@ -174,7 +175,9 @@ class Fetcher:
             readable_type(content_type)
             body, cut = read_body(response, self._limits.most_bytes)
         title, text = page_text(body, content_type, str(url))
-        return Page(str(url), title, text, cut)
+        most = self._limits.most_bytes
+        # Markdown can be a hundred times as long as its HTML: wide cells are written out.
+        return Page(str(url), title, text[:most], cut or len(text) > most)
 
     def _addresses(self, host: str) -> Sequence[Address]:
         """Where to connect to, if all addresses of the host are admitted."""

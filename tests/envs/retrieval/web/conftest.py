@@ -143,6 +143,17 @@ def fetcher() -> Callable[..., Fetcher]:
 
 
 @pytest.fixture
+def get(serve, fetcher):
+    """Fetches from a server that gives one answer."""
+
+    def run(answer, path="/", **options):
+        server = serve(lambda heard: answer)
+        return fetcher(server, **options).fetch(f"http://site.test:{server.port}{path}")
+
+    return run
+
+
+@pytest.fixture
 def search(tmp_path) -> Callable[..., WebSearch]:
     """A search without long waits, its pace kept apart from that of others."""
 

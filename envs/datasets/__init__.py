@@ -12,6 +12,7 @@ _ENTRY_POINTS = {
     "reachgym/HumanEval-v0": "reachgym.envs.datasets.programs:make_humaneval",
     "reachgym/APPS-v0": "reachgym.envs.datasets.programs:make_apps",
     "reachgym/Rows-v0": "reachgym.envs.datasets.trainer_rows:make_rows",
+    "reachgym/ReasoningGym-v0": "reachgym.envs.datasets.reasoning_gym:make_reasoning_gym",
 }
 
 for _id, _entry_point in _ENTRY_POINTS.items():

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reachgym.envs.errors import SandboxError
@@ -67,7 +67,7 @@ class Failed:
 class _Server:
     """One process that answers calls, one after the other."""
 
-    def __init__(self, module: str, limits: CallLimits) -> None:
+    def __init__(self, module: str) -> None:
         # Sets of texts are then walked in the same order by all of them.
         env = {**os.environ, "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
@@ -76,10 +76,11 @@ class _Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=env,
+            # An interrupt from the keyboard is for this process alone.
+            start_new_session=True,
         )
         self._write([sys.path, _PACKAGES])
-        told = [module, limits.cpu_s, limits.wall_s, limits.memory_bytes]
-        self.ask(told)
+        self.ask(module)
 
     def ask(self, request: object) -> dict[str, JSON]:
         """The reply to a request.
@@ -122,28 +123,29 @@ class Isolated:
     Args:
         module: Its full name; it and what it imports from here must need no more than the packages
             `reachgym.envs.graders` and `reachgym.envs.datasets`, which are not initialised.
-        limits: What one call may use.
     """
 
-    def __init__(self, module: str, limits: CallLimits = CallLimits()) -> None:
+    def __init__(self, module: str) -> None:
         self._module = module
-        self._limits = limits
         self._begin()
         os.register_at_fork(after_in_child=self._begin)
         atexit.register(self._close)
 
-    def call(self, function: str, *arguments: JSON) -> JSON | Failed:
+    def call(
+        self, function: str, *arguments: JSON, limits: CallLimits = CallLimits()
+    ) -> JSON | Failed:
         """What a function of the module returns.
 
         Args:
             function: Its name.
             arguments: JSON values.
+            limits: What the call may use.
 
         Raises:
             SandboxError: A process could not be started, or died by itself.
         """
         with self._server() as server:
-            reply = server.ask([function, list(arguments)])
+            reply = server.ask([function, list(arguments), asdict(limits)])
         if "value" in reply:
             return reply["value"]
         raised = "raised" in reply
@@ -156,7 +158,7 @@ class Isolated:
             try:
                 server = self._idle.get_nowait()
             except queue.Empty:
-                server = _Server(self._module, self._limits)
+                server = _Server(self._module)
             try:
                 yield server
             except BaseException:

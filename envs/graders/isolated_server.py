@@ -17,7 +17,8 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 ALLOWED = """
@@ -36,8 +37,7 @@ _MOST_BYTES = 2**23
 
 def main() -> None:
     """Answer the requests on standard input, a line each, until there are no more."""
-    module, cpu_s, wall_s, memory_bytes = json.loads(sys.stdin.buffer.readline())
-    functions = vars(importlib.import_module(module))
+    functions = vars(importlib.import_module(json.loads(sys.stdin.buffer.readline())))
     load_filter = _filter()
     channel = os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -47,13 +47,26 @@ def main() -> None:
     gc.freeze()
     _send(channel, {"ready": True})
     for line in sys.stdin.buffer:
-        function, arguments = json.loads(line)
+        function, arguments, limits = json.loads(line)
+        work = partial(_work, functions[function], arguments, limits, load_filter)
+        _send(channel, _in_child(work, limits["wall_s"]))
 
-        def work(function: str = function, arguments: list[object] = arguments) -> object:
-            _confine(cpu_s, memory_bytes, load_filter)
-            return functions[function](*arguments)
 
-        _send(channel, _in_child(work, wall_s))
+def _work(
+    function: Callable[..., object],
+    arguments: list[object],
+    limits: Mapping[str, int],
+    load_filter: Callable[[], None],
+) -> object:
+    """What the child does: it gives up what it may not use, then calls the function."""
+    cpu_s, memory_bytes = limits["cpu_s"], limits["memory_bytes"]
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    load_filter()
+    return function(*arguments)
 
 
 def _in_child(work: Callable[[], object], wall_s: float) -> dict[str, object]:
@@ -111,15 +124,6 @@ def _ending(status: int) -> str:
     if number in (signal.SIGXCPU, signal.SIGKILL):
         return "it took too long"
     return f"it was ended by signal {number}"
-
-
-def _confine(cpu_s: int, memory_bytes: int, load_filter: Callable[[], None]) -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
-    if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    load_filter()
 
 
 def _filter() -> Callable[[], None]:

@@ -168,7 +168,7 @@ class Isolated:
 
     def _begin(self) -> None:
         # After a fork the processes are the parent's.
-        self._idle: queue.SimpleQueue[_Server] = queue.SimpleQueue()
+        self._idle: queue.LifoQueue[_Server] = queue.LifoQueue()
         self._places = threading.BoundedSemaphore(min(_MOST_SERVERS, os.cpu_count() or 1))
 
     def _close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import queue
@@ -10,7 +11,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -101,7 +101,8 @@ class _Server:
     def close(self) -> None:
         """End it."""
         self._process.kill()
-        with self._process:
+        # What could not be written to it is still in the pipe's buffer.
+        with contextlib.suppress(BrokenPipeError), self._process:
             pass
 
     def _write(self, value: object) -> None:
@@ -151,7 +152,7 @@ class Isolated:
         raised = "raised" in reply
         return Failed(str(reply["raised"] if raised else reply.get("ended")), raised)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _server(self) -> Iterator[_Server]:
         """A process for one call; one that an exception leaves half-way is not used again."""
         with self._places:

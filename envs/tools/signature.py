@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_model
 
 from reachgym.envs.errors import InputError
+from reachgym.envs.tools.schema import plain_schema
 from reachgym.envs.types import JSON, ToolSpec
 from reachgym.envs.workspace import Workspace
 
@@ -122,7 +123,7 @@ def _argument_model(
     build: Callable[..., type[BaseModel]] = create_model
     try:
         model = build(name, __config__=config, **fields)
-        schema = _without_titles(model.model_json_schema())
+        schema = plain_schema(model.model_json_schema())
     except PydanticUserError as error:
         raise InputError(
             f"tool {name}: a type hint has no JSON schema ({error.message}); use types that JSON "
@@ -161,22 +162,3 @@ def _read_arguments(body: str) -> dict[str, str]:
         elif name and line.strip():
             described[name] += " " + line.strip()
     return described
-
-
-def _without_titles(schema: Mapping[str, JSON]) -> dict[str, JSON]:
-    """Pydantic's schema less the titles, which only repeat the names."""
-    stripped: dict[str, JSON] = {}
-    for key, value in schema.items():
-        if key in ("properties", "$defs") and isinstance(value, dict):
-            stripped[key] = {name: _strip(inner) for name, inner in value.items()}
-        elif key == "default":
-            stripped[key] = value
-        elif key != "title":
-            stripped[key] = _strip(value)
-    return stripped
-
-
-def _strip(value: JSON) -> JSON:
-    if isinstance(value, dict):
-        return _without_titles(value)
-    return [_strip(item) for item in value] if isinstance(value, list) else value

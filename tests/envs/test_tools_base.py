@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Literal
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial, reduce
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
 
 from reachgym.envs import ListTaskset, Message, Task, Tool, ToolCall, ToolEnv, ToolSpec, tool
 from reachgym.envs.errors import InputError, ToolError
@@ -17,6 +20,27 @@ from reachgym.envs.workspace import Workspace
 class Point(BaseModel):
     x: int
     title: str = "here"
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclass
+class Pair:
+    left: int
+    right: float = 0.5
+
+
+class Row(TypedDict):
+    key: str
+    points: list[Point]
+
+
+class Node(BaseModel):
+    value: int
+    children: list[Node] = []
 
 
 class Opaque:
@@ -68,7 +92,14 @@ def test_the_schema_has_types_descriptions_defaults_and_what_is_required():
         "properties": {
             "points": {
                 "type": "array",
-                "items": {"$ref": "#/$defs/Point"},
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "x": {"type": "integer"},
+                        "title": {"type": "string", "default": "here"},
+                    },
+                    "required": ["x"],
+                },
                 "description": "Where: a list of places.",
             },
             "colour": {
@@ -81,16 +112,6 @@ def test_the_schema_has_types_descriptions_defaults_and_what_is_required():
         },
         "required": ["points"],
         "additionalProperties": False,
-        "$defs": {
-            "Point": {
-                "type": "object",
-                "properties": {
-                    "x": {"type": "integer"},
-                    "title": {"type": "string", "default": "here"},
-                },
-                "required": ["x"],
-            }
-        },
     }
 
 
@@ -113,9 +134,13 @@ def test_arguments_are_coerced_and_defaults_filled_in():
     ("arguments", "told"),
     [
         ({}, "add takes (a, b). 'a' is missing"),
-        ({"a": "x"}, "'a': input should be a valid integer"),
-        ({"a": "x"}, "got 'x'"),
-        ({"a": None}, "got None"),
+        ({"a": "x"}, """'a' should be a valid integer, got "x\""""),
+        ({"a": None}, "got null"),
+        (
+            {"a": reduce(lambda inside, _: [inside], range(5000), 1)},
+            "'a' should be a valid integer",
+        ),
+        ({"a": "[" * 100_000}, "'a' should be a valid integer"),
         ({"a": 1, "c": 2}, "there is no 'c'"),
         ({"b": 1, "c": 2}, "'a' is missing; there is no 'c'"),
         ({"a": "y" * 500}, "y..."),
@@ -131,6 +156,107 @@ def test_what_does_not_fit_is_told_to_the_agent(arguments, told):
 
 def test_a_fault_inside_an_argument_says_where():
     assert "'points.1.x' is missing" in call(plot, {"points": [{"x": 1}, {}]}).content
+
+
+POINT = {
+    "type": "object",
+    "properties": {"x": {"type": "integer"}, "title": {"type": "string", "default": "here"}},
+    "required": ["x"],
+}
+PAIR = {
+    "type": "object",
+    "properties": {"left": {"type": "integer"}, "right": {"type": "number", "default": 0.5}},
+    "required": ["left"],
+    "additionalProperties": False,
+}
+ROW = {
+    "type": "object",
+    "properties": {"key": {"type": "string"}, "points": {"type": "array", "items": POINT}},
+    "required": ["key", "points"],
+    "additionalProperties": False,
+}
+NULL = {"type": "null"}
+
+
+def taking(hint: object) -> Tool:
+    def take(value):
+        """Take a value."""
+        return repr(value)
+
+    take.__annotations__ = {"value": hint}
+    return tool(take)
+
+
+@pytest.mark.parametrize(
+    ("hint", "schema", "given", "taken"),
+    [
+        (int, {"type": "integer"}, "3", "3"),
+        (int, {"type": "integer"}, 3.0, "3"),
+        (float, {"type": "number"}, "2.5", "2.5"),
+        (bool, {"type": "boolean"}, "true", "True"),
+        (str, {"type": "string"}, 5, "'5'"),
+        (Any, {}, {"a": [1]}, "{'a': [1]}"),
+        (Literal["a", "b"], {"type": "string", "enum": ["a", "b"]}, '"a"', "'a'"),
+        (Literal[1, 2], {"type": "integer", "enum": [1, 2]}, "1", "1"),
+        (Colour, {"type": "string", "enum": ["red", "blue"]}, "red", "<Colour.RED: 'red'>"),
+        (int | None, {"anyOf": [{"type": "integer"}, NULL]}, "null", "None"),
+        (int | str, {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "3", "'3'"),
+        (list[int], {"type": "array", "items": {"type": "integer"}}, "[1, 2.0]", "[1, 2]"),
+        (list[int], {"type": "array", "items": {"type": "integer"}}, ["1", 2], "[1, 2]"),
+        (dict, {"type": "object", "additionalProperties": True}, '{"a": 1}', "{'a': 1}"),
+        (
+            dict[str, int],
+            {"type": "object", "additionalProperties": {"type": "integer"}},
+            {"a": "1"},
+            "{'a': 1}",
+        ),
+        (Annotated[int, Field(ge=1)], {"type": "integer", "minimum": 1}, "1", "1"),
+        (Point, POINT, '{"x": "1"}', "Point(x=1, title='here')"),
+        (Pair, PAIR, {"left": 1}, "Pair(left=1, right=0.5)"),
+        (Row, ROW, {"key": "k", "points": '["{\\"x\\": 1}"]'}, "{'key': 'k', 'points': [Point("),
+        (list[Pair] | None, {"anyOf": [{"type": "array", "items": PAIR}, NULL]}, "null", "None"),
+    ],
+)
+def test_a_hint_says_what_the_agent_is_told_and_what_is_made_of_what_it_gives(
+    hint, schema, given, taken
+):
+    take = taking(hint)
+    assert take.spec.parameters["properties"] == {"value": schema}
+    assert "$defs" not in take.spec.parameters
+    assert call(take, {"value": given}).content.startswith(taken)
+
+
+def test_only_what_contains_itself_stays_a_definition():
+    parameters = taking(dict[str, Node]).spec.parameters
+    assert parameters["properties"]["value"]["additionalProperties"] == {"$ref": "#/$defs/Node"}
+    assert list(parameters["$defs"]) == ["Node"]
+
+
+@pytest.mark.parametrize(
+    ("hint", "given", "told"),
+    [
+        (int, 3.5, "'value' should be a valid integer, got 3.5"),
+        (int, True, None),
+        (bool, "maybe", "'value' should be true or false, got \"maybe\""),
+        (str, ["a"], "'value' should be a valid string, got [\"a\"]"),
+        (Literal["a", "b"], "c", "'value' should be 'a' or 'b', got \"c\""),
+        (int | str, [1], "'value' should be a valid integer or a valid string, got [1]"),
+        (list[int], "1, 2", "'value' should be an array, got \"1, 2\""),
+        (list[int], ["x", 1, "y"], "'value.0' should be a valid integer, got \"x\"; 'value.2'"),
+        (list[int], ["x"] * 50, "and 45 more faults"),
+        (tuple[int, str], [1], "'value.1' is missing"),
+        (Annotated[int, Field(ge=1)], 0, "'value' should be greater than or equal to 1, got 0"),
+        (Annotated[str, Field(max_length=1)], "ab", "is wrong (String should have at most 1"),
+        (Point, [1], "'value' should be an object, got [1]"),
+        (Pair, {"left": 1, "up": 2}, "there is no 'value.up'"),
+        (Node, {"value": 1, "children": [{}]}, "'value.children.0.value' is missing"),
+        (Pair | list[Pair], {"right": 1}, "'value.left' is missing"),
+    ],
+)
+def test_what_does_not_fit_a_hint_is_told_in_words_of_json(hint, given, told):
+    result = call(taking(hint), {"value": given})
+    assert result.error is (told is not None)
+    assert (told or "") in result.content
 
 
 def test_a_tool_error_is_an_error_result_and_anything_else_is_raised():

@@ -17,8 +17,16 @@ GRAMMAR_CHARACTERS = 24
 _SPECIALS = 3
 _UNKNOWN = "\ufffd"
 _ID_OF = {character: _SPECIALS + index for index, character in enumerate(ALPHABET)}
-_LETTER_OF = {"search": "s", "python": "p"}
-_TOOL_OF = {"s": ("search", "query"), "p": ("python", "code")}
+_TOOL_OF = {
+    "s": ("search", "query"),
+    "p": ("python", "code"),
+    "q": ("sql", "query"),
+    "c": ("shell", "command"),
+    "h": ("http", "request"),
+    "f": ("probe", "x"),
+}
+_LETTER_OF = {name: letter for letter, (name, _) in _TOOL_OF.items()}
+_HOW = "write [s:QUERY] to search or [p:CODE] to run Python"
 
 
 class TerseRenderer:
@@ -129,7 +137,7 @@ def _parsed_call(text: str, call_id: str) -> ToolCall:
     return ToolCall(
         call_id,
         letter if colon else "",
-        parse_error=f"{wrong}; write [s:QUERY] to search or [p:CODE] to run Python",
+        parse_error=f"{wrong}; {_HOW}",
     )
 
 

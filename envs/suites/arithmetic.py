@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from reachgym.envs.errors import TaskError
 from reachgym.envs.sandbox.shared import sandbox_for
 from reachgym.envs.seeding import derive_seed
-from reachgym.envs.suites.interface import parse_interface, require_in_range, require_seed
-from reachgym.envs.suites.oracle import answer, call_tool, prompt_body, tool_outputs
+from reachgym.envs.suites.family import FamilyInfo
+from reachgym.envs.suites.interface import (
+    Text,
+    parse_interface,
+    require_in_range,
+    require_seed,
+    require_text,
+)
+from reachgym.envs.suites.oracle import answer, call_tool, prompt_of, tool_outputs
+from reachgym.envs.suites.world_search import TOOLS, world_tools
 from reachgym.envs.taskset import check_index, check_split
 from reachgym.envs.tool_env import ToolEnv
 from reachgym.envs.types import JSON, SPLITS, Budget, Message, Split, Task
@@ -20,22 +30,25 @@ from reachgym.envs.types import JSON, SPLITS, Budget, Message, Split, Task
 # With four digits there are forty million pairs, too many to enumerate for order and chance.
 DIFFICULTIES = range(1, 4)
 
+_PRODUCT = re.compile(r"(\d+)\*(\d+)")
 _BUDGET = Budget(turns=16)
 _TENTHS: Mapping[Split, int] = {"train": 8, "validation": 1, "held_out": 1}
 
 
 class ArithmeticTaskset:
-    """Every unordered pair of numbers with `digits` digits, in an order drawn by hash.
+    """Every unordered pair of numbers with `digits` digits, dealt to the splits by hash.
 
-    The first eight tenths of the order are for training, a tenth is for validation, a tenth is
-    held out; which factor comes first is drawn as well. The chance is that of the most common
-    product over all pairs: it bounds any policy that does not know the order.
+    Eight tenths are for training, a tenth is for validation, a tenth is held out, the same ones in
+    every world; the world says in which order they come and which factor comes first. The chance is
+    that of the most common product over all pairs: it bounds any policy that does not know the
+    order.
     """
 
-    def __init__(self, world_seed: int, digits: int) -> None:
+    def __init__(self, world_seed: int, digits: int, text: Text = "chat") -> None:
         self.name = f"arithmetic-{digits}"
         self._world_seed = world_seed
         self._digits = digits
+        self._text = text
 
     def task(self, split: Split, index: int) -> Task:
         """The task at `index` of a split.
@@ -44,14 +57,13 @@ class ArithmeticTaskset:
             TaskError: There is no such split or index.
         """
         check_index(self, split, index)
-        begin, _ = _bounds(self._digits, split)
-        pair = int(_order(self._world_seed, self._digits)[begin + index])
+        pair = int(_order(self._world_seed, self._digits, split)[index])
         factors = [int(side[pair]) for side in _pairs(self._digits)]
         if derive_seed("factors", self._world_seed, *factors) % 2:
             factors.reverse()
         return Task(
             id=f"{self.name}/{split}/{index}",
-            prompt=f"A:{factors[0]}*{factors[1]}",
+            prompt=_prompt(factors[0], factors[1], self._text),
             gold=str(factors[0] * factors[1]),
             family=self.name,
             split=split,
@@ -66,6 +78,12 @@ class ArithmeticTaskset:
         return end - begin
 
 
+def _prompt(first: int, second: int, text: Text) -> str:
+    if text == "terse":
+        return f"A:{first}*{second}"
+    return f"What is {first}*{second}? Answer with the number in digits and nothing else."
+
+
 @lru_cache
 def _pairs(digits: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Smaller and larger factors of every unordered pair, each of shape (pairs,)."""
@@ -74,12 +92,18 @@ def _pairs(digits: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     return (smaller + lowest).astype(np.int32), (larger + lowest).astype(np.int32)
 
 
-@lru_cache(maxsize=8)
-def _order(world_seed: int, digits: int) -> npt.NDArray[np.int32]:
-    """A permutation of the pairs drawn by hash, shape (pairs,)."""
-    count = len(_pairs(digits)[0])
-    seed = np.uint64(derive_seed("arithmetic", world_seed, digits))
-    return np.argsort(_splitmix64(seed + np.arange(count, dtype=np.uint64))).astype(np.int32)
+@lru_cache(maxsize=16)
+def _order(world_seed: int, digits: int, split: Split) -> npt.NDArray[np.int32]:
+    """The pairs of a split in the order of a world, shape (size of the split,)."""
+    begin, end = _bounds(digits, split)
+    dealt = _permutation(derive_seed("arithmetic", digits), np.arange(len(_pairs(digits)[0])))
+    return _permutation(derive_seed("arithmetic", world_seed, digits), dealt[begin:end])
+
+
+def _permutation(seed: int, pairs: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+    """Pairs in an order drawn by hash, shape kept."""
+    order = np.argsort(_splitmix64(np.uint64(seed) + pairs.astype(np.uint64)))
+    return pairs[order].astype(np.int32)
 
 
 def _splitmix64(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
@@ -94,7 +118,7 @@ def _splitmix64(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 
 def _bounds(digits: int, split: Split) -> tuple[int, int]:
-    """Where a split begins and ends in the order of the pairs."""
+    """Where a split begins and ends among the pairs as they are dealt."""
     count = len(_pairs(digits)[0])
     before = sum(_TENTHS[s] for s in SPLITS[: SPLITS.index(split)])
     return count * before // 10, count * (before + _TENTHS[split]) // 10
@@ -112,6 +136,7 @@ def _most_common_products(digits: int) -> tuple[tuple[int, ...], float]:
 def make_arithmetic(
     difficulty: int = 3,
     world_seed: int = 0,
+    text: str = "chat",
     interface: Mapping[str, JSON] | None = None,
     sandbox: Mapping[str, JSON] | None = None,
     render_mode: str | None = None,
@@ -120,7 +145,8 @@ def make_arithmetic(
 
     Args:
         difficulty: Digits of either factor, 1 to 3.
-        world_seed: Which pairs fall into which split, and in which order.
+        world_seed: In which order the pairs of a split come.
+        text: `"chat"`, sentences for chat models, or `"terse"`, the small world's few characters.
         interface: Tools and information, by default python.
         sandbox: Where code is run, as `parse_sandbox` reads it.
         render_mode: As Gymnasium has it; `"ansi"` or None.
@@ -130,10 +156,11 @@ def make_arithmetic(
     """
     require_in_range("difficulty", difficulty, DIFFICULTIES[0], DIFFICULTIES[-1])
     require_seed(world_seed)
-    offered = parse_interface(interface, default=("python",))
+    form = require_text(text)
+    offered = parse_interface(interface, known=TOOLS, default=("python",))
     return ToolEnv(
-        ArithmeticTaskset(world_seed, difficulty),
-        tools=offered.build_tools(world_seed),
+        ArithmeticTaskset(world_seed, difficulty, form),
+        tools=offered.chosen(world_tools(world_seed, form, offered.information)),
         budget=_BUDGET,
         sandbox=sandbox_for(sandbox),
         render_mode=render_mode,
@@ -145,11 +172,38 @@ def oracle(messages: Sequence[Message]) -> Message:
     outputs = tool_outputs(messages)
     if outputs:
         return answer(outputs[-1])
-    return call_tool(messages, "python", {"code": prompt_body(messages)})
+    return call_tool(messages, "python", {"code": _product(prompt_of(messages))[0]})
+
+
+def _product(prompt: str) -> re.Match[str]:
+    match = _PRODUCT.search(prompt)
+    if match is None:
+        raise TaskError(f"expected a prompt with a product, got {prompt!r}")
+    return match
 
 
 def guess(prompt: str, rng: random.Random) -> str:
     """One of the most common products, which no guess beats."""
-    digits = len(prompt.partition(":")[2].partition("*")[0])
-    modes, _ = _most_common_products(digits)
+    modes, _ = _most_common_products(len(_product(prompt)[1]))
     return str(rng.choice(modes))
+
+
+FAMILY = FamilyInfo(
+    id="reachgym/Arithmetic-v0",
+    name="arithmetic",
+    description="Multiply two numbers of one to three digits, with Python where it is offered.",
+    levels={1: "one digit each", 2: "two digits each", 3: "three digits each"},
+    tools=("python", "search"),
+    oracle=oracle,
+    guess=guess,
+    about=(
+        "Two numbers are to be multiplied. Nothing is hidden: what Python adds is computation."
+        "\n\n"
+        "**Chance.** The share of the most common product among all pairs of numbers of that "
+        "length, counted exactly.\n\n"
+        "**Splits and worlds.** A hash deals the pairs to the splits, the same in every world; "
+        "a split ends where the numbers do. Another world seed gives another order.\n\n"
+        "**Evidence.** None is asked for: the right product passes.\n\n"
+        "**Milestones.** None."
+    ),
+)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from string import ascii_lowercase
 
+from reachgym.envs.errors import TaskError
 from reachgym.envs.sandbox.shared import sandbox_for
 from reachgym.envs.seeding import derive_seed
-from reachgym.envs.suites.interface import parse_interface, require_in_range, require_seed
-from reachgym.envs.suites.oracle import answer, prompt_body
+from reachgym.envs.suites.family import FamilyInfo
+from reachgym.envs.suites.interface import (
+    Text,
+    parse_interface,
+    require_in_range,
+    require_seed,
+    require_text,
+)
+from reachgym.envs.suites.oracle import answer, prompt_of
 from reachgym.envs.suites.world import spell
-from reachgym.envs.taskset import check_index, check_split
+from reachgym.envs.suites.world_search import TOOLS, world_tools
+from reachgym.envs.taskset import check_index, check_split, split_of
 from reachgym.envs.tool_env import ToolEnv
 from reachgym.envs.types import JSON, Budget, Message, Split, Task
 
@@ -30,6 +40,16 @@ OPERATIONS: Mapping[str, Callable[[str], str]] = {
     "n": lambda text: text.translate(_NEXT),
 }
 _NAMES = tuple(OPERATIONS)
+_SENTENCES = {
+    "r": "reverse it",
+    "s": "swap its first and its last letter",
+    "l": "move its first letter to the end",
+    "n": "replace every letter by the next one of the alphabet, z by a",
+}
+_NAME_OF = {sentence: name for name, sentence in _SENTENCES.items()}
+_TERSE = re.compile(r"C:(\w+)/(\w+)")
+_CHAT = re.compile(r"text `(\w+)`")
+_STEP = re.compile(r"^\d+\. (.*)\.$", re.MULTILINE)
 
 
 class ComposeTaskset:
@@ -38,11 +58,14 @@ class ComposeTaskset:
     The result is uniform over all texts of its length, which is the chance.
     """
 
-    def __init__(self, world_seed: int, operations: int, letters: int = 4) -> None:
+    def __init__(
+        self, world_seed: int, operations: int, letters: int = 4, text: Text = "chat"
+    ) -> None:
         self.name = f"compose-{operations}"
         self._world_seed = world_seed
         self._operations = operations
         self._letters = letters
+        self._text = text
 
     def task(self, split: Split, index: int) -> Task:
         """The task at `index` of a split.
@@ -54,7 +77,7 @@ class ComposeTaskset:
         text, operations = self._draw(split, index)
         return Task(
             id=f"{self.name}/{split}/{index}",
-            prompt=f"C:{text}/{operations}",
+            prompt=_prompt(text, operations, self._text),
             gold=apply(text, operations),
             family=self.name,
             split=split,
@@ -69,7 +92,7 @@ class ComposeTaskset:
     def _draw(self, split: Split, index: int) -> tuple[str, str]:
         place = (self.name, self._world_seed, split, index)
         texts = (spell(derive_seed(*place, "text", i), self._letters) for i in count())
-        text = next(text for text in texts if self._split_of(text) == split)
+        text = next(text for text in texts if split_of(text) == split)
         chains = (self._chain(derive_seed(*place, "operations", i)) for i in count())
         # A chain that changes no text would be solved by copying the prompt.
         distinct = ascii_lowercase[: self._letters]
@@ -79,9 +102,18 @@ class ComposeTaskset:
         """Operations spelt by the base-4 digits of a number."""
         return "".join(_NAMES[number >> 2 * i & 3] for i in range(self._operations))
 
-    def _split_of(self, text: str) -> Split:
-        tenth = derive_seed("compose", self._world_seed, text) % 10
-        return "train" if tenth < 8 else "validation" if tenth == 8 else "held_out"
+
+def _prompt(text: str, operations: str, form: Text) -> str:
+    if form == "terse":
+        return f"C:{text}/{operations}"
+    steps = [f"{i}. {_SENTENCES[name]}." for i, name in enumerate(operations, 1)]
+    return "\n".join(
+        [
+            f"Take the text `{text}` and change it, each step on what the one before it gave:",
+            *steps,
+            "Answer with the resulting text and nothing else.",
+        ]
+    )
 
 
 def apply(text: str, operations: str) -> str:
@@ -94,6 +126,7 @@ def apply(text: str, operations: str) -> str:
 def make_compose(
     difficulty: int = 2,
     world_seed: int = 0,
+    text: str = "chat",
     interface: Mapping[str, JSON] | None = None,
     letters: int = 4,
     sandbox: Mapping[str, JSON] | None = None,
@@ -103,7 +136,8 @@ def make_compose(
 
     Args:
         difficulty: Operations to apply, 1 to 4.
-        world_seed: Which texts are drawn, and which fall into which split.
+        world_seed: Which texts are drawn.
+        text: `"chat"`, sentences for chat models, or `"terse"`, the small world's few characters.
         interface: Tools and information, by default none.
         letters: Length of the text, 2 to 8.
         sandbox: Where code is run, as `parse_sandbox` reads it.
@@ -115,10 +149,11 @@ def make_compose(
     require_in_range("difficulty", difficulty, DIFFICULTIES[0], DIFFICULTIES[-1])
     require_in_range("letters", letters, _LETTERS[0], _LETTERS[-1])
     require_seed(world_seed)
-    offered = parse_interface(interface, default=())
+    form = require_text(text)
+    offered = parse_interface(interface, known=TOOLS, default=())
     return ToolEnv(
-        ComposeTaskset(world_seed, difficulty, letters),
-        tools=offered.build_tools(world_seed),
+        ComposeTaskset(world_seed, difficulty, letters, form),
+        tools=offered.chosen(world_tools(world_seed, form, offered.information)),
         budget=_BUDGET,
         sandbox=sandbox_for(sandbox),
         render_mode=render_mode,
@@ -127,11 +162,41 @@ def make_compose(
 
 def oracle(messages: Sequence[Message]) -> Message:
     """The answer at once."""
-    text, _, operations = prompt_body(messages).partition("/")
-    return answer(apply(text, operations))
+    return answer(apply(*_asked(prompt_of(messages))))
+
+
+def _asked(prompt: str) -> tuple[str, str]:
+    """The text, and the operations by their letters."""
+    terse, chat = _TERSE.match(prompt), _CHAT.search(prompt)
+    if terse is not None:
+        return terse[1], terse[2]
+    if chat is None:
+        raise TaskError(f"expected a prompt with a text and operations, got {prompt!r}")
+    return chat[1], "".join(_NAME_OF[step] for step in _STEP.findall(prompt))
 
 
 def guess(prompt: str, rng: random.Random) -> str:
     """A uniform draw from all texts of the prompt's length."""
-    text = prompt.partition(":")[2].partition("/")[0]
-    return spell(rng.getrandbits(63), len(text))
+    return spell(rng.getrandbits(63), len(_asked(prompt)[0]))
+
+
+FAMILY = FamilyInfo(
+    id="reachgym/Compose-v0",
+    name="compose",
+    description="Apply one to four string operations (reverse, swap ends, rotate, next letter) "
+    "in turn.",
+    levels={1: "one operation", 2: "two", 3: "three", 4: "four"},
+    tools=("python", "search"),
+    oracle=oracle,
+    guess=guess,
+    about=(
+        "A text is to be changed by operations, one after the other. The operations are the atomic "
+        "skills; a study trains on few and asks for more in a row.\n\n"
+        "**Chance.** Every operation is a bijection on texts of one length, so the result is "
+        "uniform over them: `26**-letters`.\n\n"
+        "**Splits and worlds.** A hash of the text says whose split it is, in every world; the "
+        "splits do not end. Another world seed draws other texts.\n\n"
+        "**Evidence.** None is asked for: nothing is hidden.\n\n"
+        "**Milestones.** None."
+    ),
+)

@@ -1,27 +1,21 @@
-"""What a family's keyword arguments mean: the tools offered, the information reachable, ranges."""
+"""What a family's keyword arguments mean: tools, information, the form of the text, ranges."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from reachgym.envs.errors import ConfigError
-from reachgym.envs.retrieval.bm25 import BM25Index
-from reachgym.envs.retrieval.corpus import SearchIndex
-from reachgym.envs.suites.world import NAME_LETTERS, shuffled_index, world_index
-from reachgym.envs.tools.base import Tool, WorkspaceTool
-from reachgym.envs.tools.python import python_tool
-from reachgym.envs.tools.search import search_tool
+from reachgym.envs.information import INFORMATION, Information
 from reachgym.envs.types import JSON
 
-Information: TypeAlias = Literal["full", "withheld", "shuffled"]
+ToolT = TypeVar("ToolT")
 
-TOOLS = ("search", "python")
-INFORMATION: tuple[Information, ...] = ("full", "withheld", "shuffled")
+Text: TypeAlias = Literal["chat", "terse"]
 
+TEXTS: tuple[Text, ...] = ("chat", "terse")
 _KEYS = ("tools", "information")
 
 
@@ -30,31 +24,27 @@ class Interface:
     """What an agent is offered.
 
     Attributes:
-        tools: Names out of `TOOLS`.
-        information: What searching tells: `full` is the documents as they are; with `withheld`
-            nothing is found; with `shuffled` the same documents are found and each shows
-            another one's text, which keeps the interaction and destroys the information.
+        tools: Names out of those that the family knows.
+        information: What tools tell, as `ToolEnv` has it.
     """
 
     tools: tuple[str, ...]
     information: Information = "full"
 
-    def build_tools(
-        self, world_seed: int, letters: int = NAME_LETTERS
-    ) -> list[Tool | WorkspaceTool]:
-        """The offered tools, `search` over the documents of a world."""
-        return [
-            _search(world_seed, letters, self.information) if name == "search" else python_tool
-            for name in self.tools
-        ]
+    def chosen(self, known: Mapping[str, ToolT]) -> list[ToolT]:
+        """The offered ones of the tools that a family knows by name."""
+        return [known[name] for name in self.tools]
 
 
-def parse_interface(given: Mapping[str, JSON] | None, default: Sequence[str]) -> Interface:
+def parse_interface(
+    given: Mapping[str, JSON] | None, *, known: Sequence[str], default: Sequence[str]
+) -> Interface:
     """The interface that an environment's `interface` argument describes.
 
     Args:
         given: `{"tools": [...], "information": "full"}`, either key optional; None for all
             defaults.
+        known: The tools that the family knows.
         default: The tools offered where `given` names none.
 
     Raises:
@@ -64,13 +54,25 @@ def parse_interface(given: Mapping[str, JSON] | None, default: Sequence[str]) ->
         return Interface(tuple(default))
     if not isinstance(given, Mapping):
         raise ConfigError(
-            'interface expects a mapping such as {"tools": ["search"], "information": "full"}, '
-            f"got {given!r}"
+            f'interface expects a mapping such as {{"tools": {list(default)}, "information": '
+            f'"full"}}, got {given!r}'
         )
     for key in given:
         _require_known("interface", key, _KEYS)
-    tools = _tool_names(given.get("tools", list(default)))
+    tools = _tool_names(given.get("tools", list(default)), known)
     return Interface(tools, _information(given.get("information", "full")))
+
+
+def require_text(value: object) -> Text:
+    """The text form that an environment's `text` argument names.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    for word in TEXTS:
+        if value == word:
+            return word
+    raise _unknown("text", value, TEXTS)
 
 
 def require_seed(value: object) -> None:
@@ -92,23 +94,11 @@ def require_in_range(name: str, value: object, lowest: int, highest: int) -> Non
         raise ConfigError(f"{name} expects an integer from {lowest} to {highest}, got {value!r}")
 
 
-# It keeps nothing between calls, and making one costs a millisecond: environments share it.
-@lru_cache(maxsize=16)
-def _search(world_seed: int, letters: int, information: Information) -> Tool:
-    return search_tool(_index(world_seed, letters, information))
-
-
-def _index(world_seed: int, letters: int, information: Information) -> SearchIndex:
-    if information == "full":
-        return world_index(world_seed, letters)
-    return shuffled_index(world_seed, letters) if information == "shuffled" else BM25Index(())
-
-
-def _tool_names(given: JSON) -> tuple[str, ...]:
+def _tool_names(given: JSON, known: Sequence[str]) -> tuple[str, ...]:
     if not isinstance(given, list | tuple):
-        raise ConfigError(f"interface.tools expects a list out of {list(TOOLS)}, got {given!r}")
+        raise ConfigError(f"interface.tools expects a list out of {list(known)}, got {given!r}")
     for name in given:
-        _require_known("interface.tools", name, TOOLS)
+        _require_known("interface.tools", name, known)
     names = tuple(str(name) for name in given)
     if len(set(names)) < len(names):
         raise ConfigError(f"interface.tools names a tool twice, got {list(names)}; name each once")

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from reachgym.envs.types import JSON, Message, ToolCall
 
 
-def prompt_body(messages: Sequence[Message]) -> str:
-    """The task's prompt less its `L:` head."""
-    prompt = next(message.content for message in messages if message.role == "user")
-    return prompt.partition(":")[2]
+def prompt_of(messages: Sequence[Message]) -> str:
+    """The task's prompt."""
+    return next(message.content for message in messages if message.role == "user")
 
 
 def tool_outputs(messages: Sequence[Message]) -> list[str]:

@@ -18,11 +18,12 @@ from reachgym.envs.retrieval.bm25 import BM25Index
 from reachgym.envs.retrieval.corpus import Document, Hit, SearchIndex
 from reachgym.envs.retrieval.shared import search_index
 from reachgym.envs.seeding import derive_seed
+from reachgym.envs.taskset import split_of
 from reachgym.envs.types import Split
 
 RELATIONS = "PQR"
 DEPTH = 3
-NAME_LETTERS = 4
+NAME_LETTERS = 5
 STARTS: dict[Split, int] = {"train": 128, "validation": 32, "held_out": 64}
 
 _LETTERS = string.ascii_lowercase
@@ -115,7 +116,7 @@ def world(seed: int, letters: int = NAME_LETTERS) -> World:
     used: set[str] = set()
     starts: dict[Split, tuple[str, ...]] = {}
     for split, count in STARTS.items():
-        starts[split] = tuple(_name(used, letters, seed, split, index) for index in range(count))
+        starts[split] = tuple(_start(used, letters, seed, split, index) for index in range(count))
     facts: dict[tuple[str, str], str] = {}
     level = [entity for entities in starts.values() for entity in entities]
     for _ in range(DEPTH):
@@ -148,6 +149,17 @@ def spell(number: int, letters: int) -> str:
         number, index = divmod(number, len(_LETTERS))
         text += _LETTERS[index]
     return text
+
+
+def _start(used: set[str], letters: int, seed: int, split: Split, index: int) -> str:
+    """A name that belongs to its split in every world, so that no two worlds share it across."""
+    attempt = 0
+    while True:
+        name = _name(used, letters, seed, split, index, attempt)
+        if split_of(name) == split:
+            return name
+        used.remove(name)
+        attempt += 1
 
 
 def _name(used: set[str], letters: int, seed: int, *parts: str | int) -> str:

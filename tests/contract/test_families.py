@@ -6,6 +6,7 @@ from itertools import product
 import gymnasium
 import pytest
 
+from reachgym.agents.renderers.terse import ALPHABET, RESULT_CHARACTERS
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.registration import EnvRef, make
 from reachgym.envs.suites import families
@@ -16,15 +17,16 @@ from reachgym.envs.types import SPLITS, Message
 FAMILIES = {family.name: family for family in families()}
 LEVELS = [(family, level) for family in FAMILIES.values() for level in family.difficulties]
 IDS = [f"{family.name}-{level}" for family, level in LEVELS]
-EVERYTHING = {"tools": ["search", "python"], "information": "full"}
+TEXTS = ("terse", "chat")
 # A sandboxed execution costs tens of milliseconds.
-PYTHON_TASKS = 10
+SLOW_TASKS = 10
+FREE = {"lookup", "compose"}
 
 levels = pytest.mark.parametrize(("family", "level"), LEVELS, ids=IDS)
 
 
 def made(family, level, **kwargs):
-    return make(EnvRef(family.id, {"difficulty": level, "interface": EVERYTHING, **kwargs}))
+    return make(EnvRef(family.id, {"difficulty": level, **kwargs}))
 
 
 def play(env, options, act):
@@ -46,9 +48,10 @@ def tasks(env, split, n):
 
 
 @levels
-def test_the_oracle_solves_every_task_from_prompt_and_tools(family, level):
-    env = made(family, level)
-    n = PYTHON_TASKS if family.name == "arithmetic" else 100
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_oracle_solves_every_task_from_prompt_and_tools(family, level, text):
+    env = made(family, level, text=text)
+    n = 100 if family.name in FREE else SLOW_TASKS
     for task in tasks(env, "held_out", n) + tasks(env, "train", n):
         _, verdict = play(env, {"task": task}, family.oracle)
         assert verdict.passed, f"{task.prompt}: {verdict.explanation}"
@@ -62,14 +65,15 @@ def test_lookup_is_unsolvable_even_to_the_oracle_without_its_information(level, 
     for task in tasks(env, "train", 100):
         _, verdict = play(env, {"task": task}, family.oracle)
         assert not verdict.passed
-        assert not verdict.guess
+        # A shuffled way may end at the gold name by luck.
+        assert information == "shuffled" or not verdict.guess
 
 
 @pytest.mark.parametrize("name", ["lookup", "arithmetic"])
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_the_gold_shows_only_once_a_tool_returned_it(name, level):
     family = FAMILIES[name]
-    env = made(family, level)
+    env = made(family, level, text="terse")
     for task in tasks(env, "held_out", 4):
         messages, _ = play(env, {"task": task}, family.oracle)
         shown = [message for message in messages if message.role != "assistant"]
@@ -129,13 +133,16 @@ def test_gymnasium_makes_it_with_its_own_defaults(family):
     assert opening[0].content in env.render()
 
 
-@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-def test_the_example_is_a_task_and_its_solution(family):
-    prompt, _, way = family.example.partition("\n")
-    assert prompt.startswith(f"{family.name[0].upper()}:")
-    outputs = [part.partition("}")[0] for part in way.split("{")[1:]]
-    messages = [Message("user", prompt), *(Message("tool", output) for output in outputs)]
-    assert f"={family.oracle(messages).content};" in way
+@levels
+def test_terse_texts_keep_to_the_small_models_alphabet(family, level):
+    env = made(family, level, text="terse")
+    for task in tasks(env, "train", 4):
+        messages, _ = play(env, {"task": task}, family.oracle)
+        for message in messages:
+            calls = [str(v) for call in message.tool_calls for v in call.arguments.values()]
+            for written in (message.content, *calls):
+                assert set(written) <= set(ALPHABET), written
+            assert message.role != "tool" or len(message.content) <= RESULT_CHARACTERS
 
 
 def test_a_guesser_of_one_digit_products_meets_the_chance():

@@ -29,14 +29,14 @@ attempt_budget: {turns: 3, action_tokens: 24, context_tokens: 96, wall_s: 60}
 families:
   lookup-1:
     env: reachgym/Lookup-v0
-    kwargs: {difficulty: 1}
+    kwargs: {difficulty: 1, text: terse}
     description: one fact
     train: true
     base_draws: 8
     arm_draws: 4
   compose-2:
     env: reachgym/Compose-v0
-    kwargs: {difficulty: 2}
+    kwargs: {difficulty: 2, text: terse}
     description: two operations
     train: true
     base_draws: 4

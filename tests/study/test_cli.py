@@ -64,13 +64,13 @@ def test_describing_shows_a_task_its_tools_and_its_chance(reachgym):
     ran = reachgym("envs", "describe", LOOKUP, "--set", "difficulty=2")
     assert ran.returncode == 0, ran.stderr
     assert "lookup-2" in ran.stdout
-    assert "user: L:" in ran.stdout
+    assert "user: A directory gives" in ran.stdout
     assert "search(query)" in ran.stdout
     assert "chance: " in ran.stdout
 
 
 def test_a_lookup_is_solved_by_hand(reachgym):
-    env = make(EnvRef(LOOKUP, {"difficulty": 1}))
+    env = make(EnvRef(LOOKUP, {"difficulty": 1, "text": "terse"}))
     (prompt, *_), _ = env.reset(seed=3)
     relation, entity = prompt.content.removeprefix("L:").split("/")
     query = f"{entity}/{relation}"
@@ -78,7 +78,8 @@ def test_a_lookup_is_solved_by_hand(reachgym):
     (reply,), *_ = env.step(Message("assistant", tool_calls=(call,)))
 
     typed = f"/search {query}\n{reply.content}\n"
-    ran = reachgym("envs", "play", LOOKUP, "--seed", "3", "--set", "difficulty=1", stdin=typed)
+    terse = ("--set", "difficulty=1", "--set", "text=terse")
+    ran = reachgym("envs", "play", LOOKUP, "--seed", "3", *terse, stdin=typed)
     assert ran.returncode == 0, ran.stderr
     assert f"tool: {reply.content}" in ran.stdout
     assert "answered: reward 1." in ran.stdout

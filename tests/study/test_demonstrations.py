@@ -15,7 +15,7 @@ from reachgym.study.families import Families
 ARITHMETIC = """
   arithmetic-3:
     env: reachgym/Arithmetic-v0
-    kwargs: {difficulty: 3}
+    kwargs: {difficulty: 3, text: terse}
     description: a product
     train: true
     base_draws: 4

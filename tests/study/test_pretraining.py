@@ -43,13 +43,13 @@ def test_under_a_lookup_prompt_no_document_makes_two_calls_or_searches_over_seve
     for text in lookups:
         relations = text.removeprefix("L:").partition("/")[0]
         assert text.count("[") <= (1 if len(relations) == 1 else 0), text
-    assert {len(text.partition("\n")[0]) for text in lookups} == {8, 9, 10}
+    assert {len(text.partition("\n")[0]) for text in lookups} == {9, 10, 11}
 
 
 def test_the_exposures_say_how_many_documents_of_a_family_are_shown_with_the_tool():
     mix = PretrainingMix(lookup_exposure=0.25, arithmetic_exposure=0.5)
     sample = texts(mix=mix)
-    one_hop = [text for text in sample if re.match(r"L:[PQR]/[a-z]{4}\n", text)]
+    one_hop = [text for text in sample if re.match(r"L:[PQR]/[a-z]{5}\n", text)]
     products = [text for text in sample if text.startswith("A:")]
     assert sum("[s:" in text for text in one_hop) / len(one_hop) == pytest.approx(0.25, abs=0.05)
     assert sum("[p:" in text for text in products) / len(products) == pytest.approx(0.5, abs=0.05)
@@ -63,11 +63,11 @@ def test_without_exposure_no_family_prompt_ever_shows_a_call():
 def test_an_explicit_chain_asks_each_question_of_the_last_answer(sample):
     lengths = Counter()
     for text in sample:
-        prompt = re.match(r"X:([PQR]+)/([a-z]{4})\n", text)
+        prompt = re.match(r"X:([PQR]+)/([a-z]{5})\n", text)
         if prompt is None:
             continue
         relations, entity = prompt.groups()
-        calls = re.findall(r"\[s:([a-z]{4})/([PQR])\]\{([a-z]{4})\}", text)
+        calls = re.findall(r"\[s:([a-z]{5})/([PQR])\]\{([a-z]{5})\}", text)
         assert [call[1] for call in calls] == list(relations)
         assert [call[0] for call in calls] == [entity, *(call[2] for call in calls[:-1])]
         assert text.endswith(f"={calls[-1][2]};")
@@ -116,7 +116,7 @@ def test_every_document_can_be_written_in_the_renderers_alphabet(sample):
 
 
 def test_an_exposed_lookup_reads_like_the_episode_that_the_environment_would_play():
-    env = make_lookup(difficulty=1, world_seed=0)
+    env = make_lookup(difficulty=1, world_seed=0, text="terse")
     renderer = TerseRenderer()
     opening, _ = env.reset(seed=0)
     task = env.unwrapped.taskset.task("train", 0)
@@ -128,10 +128,10 @@ def test_an_exposed_lookup_reads_like_the_episode_that_the_environment_would_pla
     replies, *_ = env.step(call)
     ids = renderer.open(opening, ()) + renderer.encode(call) + renderer.reply(replies)
     written = renderer.decode(ids[1:] + renderer.encode(Message("assistant", task.gold)))
-    shape = re.sub(r"[a-z]{4}", "name", re.sub(r"[PQR]", "R", written))
+    shape = re.sub(r"[a-z]{5}", "name", re.sub(r"[PQR]", "R", written))
     mix = PretrainingMix(shares=DocumentShares(**_only("lookup_1")), lookup_exposure=1.0)
     document = texts(1, mix=mix)[0]
-    assert re.sub(r"[a-z]{4}", "name", re.sub(r"[PQR]", "R", document)) == shape
+    assert re.sub(r"[a-z]{5}", "name", re.sub(r"[PQR]", "R", document)) == shape
 
 
 def test_the_studied_world_is_not_what_the_documents_state(sample):
@@ -139,9 +139,9 @@ def test_the_studied_world_is_not_what_the_documents_state(sample):
     stated = [
         (entity, relation, value)
         for text in sample
-        for entity, relation, value in re.findall(r"\[s:([a-z]{4})/([PQR])\]\{([a-z]{4})\}", text)
+        for entity, relation, value in re.findall(r"\[s:([a-z]{5})/([PQR])\]\{([a-z]{5})\}", text)
     ]
-    # A fact of the world can only be stated by chance, one in 26**4.
+    # A fact of the world can only be stated by chance, one in 26**5.
     assert sum(facts.get((entity, relation)) == value for entity, relation, value in stated) <= 1
 
 
@@ -160,7 +160,7 @@ def test_chains_under_other_heads_are_followed_as_often_as_asked_and_else_stop_a
     assert set(calls) == {1, 2}
     assert calls[2] / calls.total() == pytest.approx(0.25, abs=0.03)
     stopped = next(text for text in texts(50, mix=mix) if text.count("[s:") == 1)
-    assert stopped.endswith("={};".format(re.search(r"\{([a-z]{4})\}", stopped)[1]))
+    assert stopped.endswith("={};".format(re.search(r"\{([a-z]{5})\}", stopped)[1]))
 
 
 def test_shares_and_exposures_out_of_range_are_told_apart_and_refused():

@@ -52,7 +52,7 @@ def test_a_rollout_through_an_endpoint_is_that_of_the_same_agent_in_process(serv
 
 def test_one_failed_conversation_is_one_unscored_attempt(serve, agent):
     tasks = attempts(6)
-    unlucky = tasks[2].task.prompt
+    unlucky = json.dumps(tasks[2].task.prompt)
 
     def script(call):
         return [DROP] if unlucky in json.dumps(call.body) else oracle(call)

@@ -1,12 +1,16 @@
 """Compose: operations in order, texts of one split only, uniform results."""
 
 from collections import Counter
+from functools import partial
 
 import pytest
 
 from reachgym.envs.errors import ConfigError, TaskError
-from reachgym.envs.suites.compose import apply, make_compose
+from reachgym.envs.suites import compose
+from reachgym.envs.suites.compose import apply
 from reachgym.envs.types import SPLITS
+
+make_compose = partial(compose.make_compose, text="terse")
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,15 @@ def test_no_chain_of_operations_undoes_itself(difficulty):
     assert {len(chain) for chain in chains} == {difficulty}
     assert all(apply("abcd", chain) != "abcd" for chain in chains)
     assert {letter for chain in chains for letter in chain} == set("rsln")
+
+
+def test_the_chat_text_says_the_same_task_in_sentences():
+    terse, chat = make_compose(3).taskset, compose.make_compose(3).taskset
+    for index in range(50):
+        short, long = terse.task("train", index), chat.task("train", index)
+        assert (short.id, short.gold) == (long.id, long.gold)
+        assert f"`{short.prompt[2:6]}`" in long.prompt
+        assert len(long.prompt.splitlines()) == 5
 
 
 def test_results_are_spread_over_all_texts():

@@ -6,16 +6,19 @@ from reachgym.envs import EnvRef, make
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.suites.interface import Interface, parse_interface
 from reachgym.envs.suites.world import world
+from reachgym.envs.suites.world_search import TOOLS, world_tools
 
 
 def test_none_means_the_familys_own_tools_with_information():
-    assert parse_interface(None, default=("search",)) == Interface(("search",), "full")
+    assert parse_interface(None, known=TOOLS, default=("search",)) == Interface(("search",), "full")
 
 
 def test_what_is_not_given_takes_its_default():
     withheld = {"information": "withheld"}
-    assert parse_interface(withheld, ("search",)) == Interface(("search",), "withheld")
-    assert parse_interface({"tools": []}, ("search",)) == Interface((), "full")
+    assert parse_interface(withheld, known=TOOLS, default=("search",)) == Interface(
+        ("search",), "withheld"
+    )
+    assert parse_interface({"tools": []}, known=TOOLS, default=("search",)) == Interface((), "full")
 
 
 def test_tools_are_offered_in_the_order_given():
@@ -24,8 +27,7 @@ def test_tools_are_offered_in_the_order_given():
 
 
 def searching(information):
-    (tool,) = parse_interface({"tools": ["search"], "information": information}, ()).build_tools(0)
-    return tool
+    return world_tools(0, "terse", information)["search"]
 
 
 def test_withholding_information_leaves_the_search_tool_and_empties_it():
@@ -58,4 +60,4 @@ def test_shuffling_information_leaves_the_search_tool_and_answers_with_other_tex
 )
 def test_a_mistake_is_told_with_what_to_do(given, told):
     with pytest.raises(ConfigError, match=told):
-        parse_interface(given, ())
+        parse_interface(given, known=TOOLS, default=())

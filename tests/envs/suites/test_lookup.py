@@ -1,11 +1,15 @@
 """Lookup: solved only by what a search of the episode returned."""
 
+from functools import partial
+
 import pytest
 
 from reachgym.envs.errors import ConfigError, TaskError
-from reachgym.envs.suites.lookup import make_lookup
+from reachgym.envs.suites import lookup
 from reachgym.envs.suites.world import shuffled_index, world
 from reachgym.envs.types import Message, ToolCall
+
+make_lookup = partial(lookup.make_lookup, text="terse")
 
 
 def search(query, call_id="c"):
@@ -27,7 +31,7 @@ def test_a_prompt_names_a_start_and_its_relations():
     env = make_lookup(difficulty=2)
     head, _, start = task_of(env).prompt.partition("/")
     assert head.startswith("L:")
-    assert len(start) == 4
+    assert len(start) == 5
     assert len(head) == 4
     assert set(head[2:]) <= set("PQR")
     assert task_of(env).family == "lookup-2"
@@ -45,7 +49,7 @@ def test_a_right_answer_that_was_not_retrieved_is_a_guess():
     task = task_of(env)
     verdict = verdict_of(env, search("zz"), Message("assistant", task.gold))
     assert (verdict.passed, verdict.reward, verdict.guess) == (False, 0.0, True)
-    assert "no search returned it" in verdict.explanation
+    assert f"no search returned {task.gold}" in verdict.explanation
 
 
 def test_the_first_hop_is_no_evidence_for_the_second():
@@ -76,6 +80,46 @@ def test_an_error_that_repeats_the_answer_is_no_evidence():
         "assistant", tool_calls=(ToolCall("c", "search", {f"\n{task.gold}\n": "", "query": "z"}),)
     )
     assert verdict_of(env, echoed, Message("assistant", task.gold)).guess
+
+
+def test_the_end_of_a_way_is_no_evidence_before_its_beginning():
+    env = make_lookup(difficulty=2)
+    task = task_of(env)
+    head, _, start = task.prompt.partition("/")
+    first, last = f"{start}/{head[2]}", f"{task.metadata['path'][0]}/{head[3]}"
+    answer = Message("assistant", task.gold)
+    assert verdict_of(env, search(last), search(first), answer).guess
+    assert verdict_of(env, search(first), search(last), answer).passed
+
+
+def test_every_hop_is_a_milestone_and_only_in_turn():
+    env = make_lookup(difficulty=2)
+    task = task_of(env)
+    head, _, start = task.prompt.partition("/")
+    first, last = f"{start}/{head[2]}", f"{task.metadata['path'][0]}/{head[3]}"
+    _, info = env.reset(options={"task": task})
+    reached = [info["milestones"]]
+    for query in ("zz", last, first, last):
+        *_, info = env.step(search(query))
+        reached.append(info["milestones"])
+    assert reached == [0, 0, 0, 1, 2]
+
+
+def test_the_chat_text_says_the_same_task_in_sentences():
+    terse, chat = make_lookup(difficulty=3), lookup.make_lookup(difficulty=3)
+    for index in range(20):
+        short, long = terse.taskset.task("train", index), chat.taskset.task("train", index)
+        assert (short.id, short.gold) == (long.id, long.gold)
+        assert f"name `{short.prompt.rpartition('/')[2]}`" in long.prompt
+    chat.reset(options={"task": long})
+    found, *_ = chat.step(search(short.prompt[2:].replace("/", " ")))
+    assert len(found[0].content.splitlines()) == 3
+    assert all(": " in line for line in found[0].content.splitlines())
+
+
+def test_an_unknown_text_is_refused():
+    with pytest.raises(ConfigError, match="did you mean 'terse'"):
+        lookup.make_lookup(text="ters")
 
 
 def test_evidence_counts_whichever_of_several_calls_brought_it():
@@ -132,7 +176,7 @@ def test_a_shuffled_search_for_the_task_shows_another_name_and_that_name_is_wron
     env.reset(options={"task": task})
     replies, *_ = env.step(search(task.prompt[2:]))
     shown = replies[0].content
-    assert (len(shown), shown == task.gold) == (4, False)
+    assert (len(shown), shown == task.gold) == (5, False)
     *_, info = env.step(Message("assistant", shown))
     assert (info["verdict"].passed, info["verdict"].guess) == (False, False)
 

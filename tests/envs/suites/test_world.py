@@ -12,7 +12,7 @@ def test_no_name_comes_twice():
     built = world(0)
     names = [*chain(*built.starts.values()), *built.facts.values()]
     assert len(names) == len(set(names)) == 8960
-    assert all(len(name) == 4 and name.islower() and name.isascii() for name in names)
+    assert all(len(name) == 5 and name.islower() and name.isascii() for name in names)
 
 
 def test_every_chain_of_three_relations_leads_somewhere():
@@ -30,13 +30,13 @@ def test_the_same_seed_gives_the_same_world_and_another_seed_another():
     world.cache_clear()
     assert world(7) == first
     shared = set(world(8).facts.values()) & set(first.facts.values())
-    # Two draws of 8,736 out of 26**4 share 167 names on average.
-    assert len(shared) < 250
+    # Two draws of 8,736 out of 26**5 share 6 names on average.
+    assert len(shared) < 25
     assert not set(world(8).facts.items()) & set(first.facts.items())
 
 
 def test_starts_do_not_change_with_the_version_of_anything():
-    assert world(0).starts["train"][:3] == ("prdw", "vhhv", "wijw")
+    assert world(0).starts["train"][:3] == ("jyeew", "ufvlr", "wvwow")
 
 
 def test_the_chance_bounds_a_guesser_who_knows_every_other_name():

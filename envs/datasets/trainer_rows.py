@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
+from pathlib import Path
 
 from reachgym.envs.datasets.row_files import Row, open_rows
 from reachgym.envs.datasets.scan import Shape
 from reachgym.envs.datasets.sources import Paths, first_file, rows_taskset
-from reachgym.envs.errors import ConfigError
+from reachgym.envs.errors import ConfigError, TaskError
 from reachgym.envs.graders.fields import described, wrong
 from reachgym.envs.graders.maths import gsm8k_answer, math_answer, maths_verifier
 from reachgym.envs.graders.short_answers import short_answer_verifier
@@ -67,6 +68,16 @@ def _messages(row: Row) -> tuple[str, str]:
         case [*several] if all(isinstance(one, Mapping) for one in several):
             raise wrong("prompt", expected, f"the roles {[one.get('role') for one in several]}")
     raise wrong("prompt", expected, described(row, "prompt"))
+
+
+def _system_message(path: Path) -> str:
+    """The system message of the first row that is well-formed."""
+    for row in open_rows(path).scan():
+        try:
+            return _messages(row)[0]
+        except TaskError:
+            continue  # Reading all rows tells where it is.
+    return ""
 
 
 def _targets(row: Row) -> tuple[str, ...]:
@@ -155,8 +166,7 @@ def make_rows(
         raise ConfigError(f"answers expects one of {', '.join(ANSWERS)}, got {answers!r}")
     splits: dict[Split, Paths] = {"train": train, "validation": validation, "held_out": held_out}
     offered = parse_interface(interface, known=TOOLS, default=())
-    first = next(iter(open_rows(first_file(path, splits)).scan()), {})
-    system = _messages(first)[0] if first else ""
+    system = _system_message(first_file(path, splits))
     return ToolEnv(
         rows_taskset(rows_shape(system, answers), path, splits, unusable),
         tools=offered.chosen({"python": python_tool}),

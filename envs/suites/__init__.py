@@ -13,6 +13,7 @@ _ENTRY_POINTS = {
     "reachgym/Lookup-v0": "reachgym.envs.suites.lookup:make_lookup",
     "reachgym/Arithmetic-v0": "reachgym.envs.suites.arithmetic:make_arithmetic",
     "reachgym/Compose-v0": "reachgym.envs.suites.compose:make_compose",
+    "reachgym/DataAnalysis-v0": "reachgym.envs.suites.data_analysis.environment:make_data_analysis",
 }
 
 for _id, _entry_point in _ENTRY_POINTS.items():

@@ -1,0 +1,1 @@
+"""DataAnalysis: questions about generated tables, answered with SQL or Python."""

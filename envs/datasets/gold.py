@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reachgym.envs.datasets.reasoning_gym import UNKNOWN
 from reachgym.envs.datasets.row_taskset import RowTaskset
-from reachgym.envs.errors import ConfigError
+from reachgym.envs.errors import ConfigError, InfrastructureError, TaskError
 from reachgym.envs.tool_env import ToolEnv
 from reachgym.envs.types import SPLITS, Message, Split, Task, Verdict
 
@@ -73,9 +73,9 @@ def validate_gold(env: ToolEnv, sample: int | None = 32) -> GoldReport:
                 without += 1
                 continue
             checked += 1
-            verdict = _judged(env, task, answer)
-            if not verdict.passed:
-                failures.append(GoldFailure(_place(env, split, index), verdict.explanation))
+            why = _why_not(env, task, answer)
+            if why:
+                failures.append(GoldFailure(_place(env, split, index), why))
     return GoldReport(checked, without, tuple(failures))
 
 
@@ -88,10 +88,17 @@ def _spread(size: int | None, sample: int | None) -> list[int]:
     return [index * size // count for index in range(count)]
 
 
-def _judged(env: ToolEnv, task: Task, answer: str) -> Verdict:
+def _why_not(env: ToolEnv, task: Task, answer: str) -> str:
+    """Why an answer does not pass; empty if it does."""
     env.reset(options={"task": task})
-    verdict: Verdict = env.step(Message("assistant", answer))[-1]["verdict"]
-    return verdict
+    try:
+        verdict: Verdict = env.step(Message("assistant", answer))[-1]["verdict"]
+    except InfrastructureError as error:
+        # The tests themselves do not work, and that is the row's own fault.
+        if isinstance(error.__cause__, TaskError):
+            return str(error.__cause__)
+        raise
+    return "" if verdict.passed else verdict.explanation or "It does not pass."
 
 
 def _place(env: ToolEnv, split: Split, index: int) -> str:

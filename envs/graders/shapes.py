@@ -45,9 +45,12 @@ def mbpp_task(row: Mapping[str, object], split: Split = "train") -> Task:
     """
     told, setup, cases = _mbpp_sanitized(row) if "test_imports" in row else _mbpp_original(row)
     code = text(row, "code")
-    used = _names_from_outside(_parse("test_list", "\n".join((setup, *cases))))
+    solution = _parse("code", code)
+    tests_tree = _parse("test_list", "\n".join((setup, *cases)))
+    # A solution may be called like one of Python's own functions, as `sum` is in one row.
+    used = _names_from_outside(tests_tree, set(vars(builtins)) - _defined(solution))
     functions, imports = [], []
-    for statement in _parse("code", code).body:
+    for statement in solution.body:
         if isinstance(statement, ast.FunctionDef) and statement.name in used:
             functions.append(statement)
             used.remove(statement.name)
@@ -60,11 +63,10 @@ def mbpp_task(row: Mapping[str, object], split: Split = "train") -> Task:
             "tests that call functions of 'code' and use nothing else of it",
             f"use of {', '.join(sorted(used)) or 'nothing'}",
         )
-    tests = UnitTests(
-        functions=tuple(function.name for function in functions),
-        cases=cases,
-        setup="\n".join((*imports, setup)),
-    )
+    names = tuple(function.name for function in functions)
+    if _hands_over_a_type(tests_tree, names):
+        raise wrong("test_list", "tests that call with values", "a call with a type")
+    tests = UnitTests(names, cases, "\n".join((*imports, setup)))
     wanted = ", ".join(f"`{f.name}({ast.unparse(f.args)})`" for f in functions)
     return _task("mbpp", row, "task_id", f"{told}\nDefine {wanted}.", tests, code, split)
 
@@ -204,15 +206,27 @@ def _defined(tree: ast.Module) -> set[str]:
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-def _names_from_outside(tree: ast.Module) -> set[str]:
-    """Names that a program reads but never binds."""
+def _names_from_outside(tree: ast.Module, known: set[str]) -> set[str]:
+    """Names that a program reads but never binds, less the known ones."""
     read: set[str] = set()
-    bound = set(vars(builtins))
+    bound = set(known)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
         bound |= _bound(node)
     return read - bound
+
+
+def _hands_over_a_type(tests: ast.Module, functions: tuple[str, ...]) -> bool:
+    """Whether a test calls one of the functions with one of Python's types."""
+    types = {name for name, value in vars(builtins).items() if isinstance(value, type)}
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in functions
+        and any(isinstance(given, ast.Name) and given.id in types for given in node.args)
+        for node in ast.walk(tests)
+    )
 
 
 def _bound(node: ast.AST) -> set[str]:

@@ -48,6 +48,12 @@ def test_a_row_whose_gold_fails_its_own_tests_is_named(write):
     assert "0 of 1 test cases passed" in failure.explanation
 
 
+def test_tests_that_do_not_work_are_named(write):
+    row = {**GOOD, "test_list": ["assert add(lambda: 1, 2) == 3"]}
+    (failure,) = validate_gold(make_mbpp(train=write("mbpp.jsonl", [row]))).failures
+    assert "test case 0" in failure.explanation
+
+
 def test_a_sample_is_spread_over_every_split(write):
     rows = [{"problem": f"{n}+1?", "solution": f"$\\boxed{{{n + 1}}}$"} for n in range(100)]
     env = make_math(train=write("a.jsonl", rows[:60]), held_out=write("b.jsonl", rows[60:]))

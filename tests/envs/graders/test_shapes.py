@@ -41,6 +41,14 @@ MBPP_IMPORT = {
     "test_setup_code": "R = 10",
     "challenge_test_list": [],
 }
+MBPP_SANITIZED = {
+    "source_file": "Benchmark Questions Verification V2.ipynb",
+    "task_id": 126,
+    "prompt": "Write a function to find the area of a circle.",
+    "code": "import math\ndef sum(r):\n  return math.pi * r ** 2",
+    "test_imports": ["import math"],
+    "test_list": ["assert math.isclose(sum(10), 314.159, rel_tol=0.001)"],
+}
 HUMANEVAL = {
     "task_id": "HumanEval/38",
     "prompt": (
@@ -86,6 +94,7 @@ APPS_FUNCTION = {
 TASKS = {
     "mbpp": mbpp_task(MBPP),
     "mbpp-import": mbpp_task(MBPP_IMPORT),
+    "mbpp-sanitized": mbpp_task(MBPP_SANITIZED),
     "humaneval": humaneval_task(HUMANEVAL),
     "apps": apps_task(APPS),
     "apps-function": apps_task(APPS_FUNCTION),
@@ -93,6 +102,7 @@ TASKS = {
 WRONG = {
     "mbpp": "def shared(first, second): return first",
     "mbpp-import": "def volume(r): return 4000",
+    "mbpp-sanitized": "def sum(r): return 300",
     "humaneval": "    return rotate(s)\n",
     "apps": "print(3.5)",
     "apps-function": "def pair(n): return n * n",
@@ -158,6 +168,7 @@ def test_the_prompt_tells_no_test_and_no_solution(name):
     [
         ("mbpp", "`shared(first, second)`"),
         ("mbpp-import", "`volume(r)`"),
+        ("mbpp-sanitized", "`sum(r)`"),
         ("humaneval", "def unrotate(s: str):"),
         ("apps", "standard input"),
         ("apps-function", "`pair`"),
@@ -229,6 +240,10 @@ BAD_ROWS = [
     (mbpp_task, MBPP, "test_list", ["assert other(1)"]),
     (mbpp_task, MBPP, "test_setup_code", None),
     (mbpp_task, MBPP, "challenge_test_list", None),
+    (mbpp_task, MBPP, "test_list", ["assert shared(int, (1,)) == ()"]),
+    (mbpp_task, MBPP_SANITIZED, "prompt", None),
+    (mbpp_task, MBPP_SANITIZED, "test_imports", None),
+    (mbpp_task, MBPP_SANITIZED, "test_list", None),
     (humaneval_task, HUMANEVAL, "prompt", None),
     (humaneval_task, HUMANEVAL, "prompt", "def f("),
     (humaneval_task, HUMANEVAL, "canonical_solution", None),

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Literal, TypeAlias
 
 from reachgym.envs.errors import TaskError
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.taskset import ENDLESS, Taskset
 from reachgym.envs.tools.base import Tool
-from reachgym.envs.types import JSON, Task
+from reachgym.envs.types import JSON, Information, Task
 from reachgym.envs.workspace import without_files
 
-Information: TypeAlias = Literal["full", "withheld", "shuffled"]
-
-INFORMATION: tuple[Information, ...] = ("full", "withheld", "shuffled")
 NOTHING = "-"
 
 _MOST_DRAWS = 1000

@@ -10,7 +10,7 @@ import gymnasium
 
 from reachgym.envs.boundary import guarded, judged
 from reachgym.envs.errors import ActionError, EpisodeError, InputError
-from reachgym.envs.information import Information, told, worked_on
+from reachgym.envs.information import told, worked_on
 from reachgym.envs.milestones import Milestones, count_reached, no_milestones
 from reachgym.envs.record import Record, Snapshot
 from reachgym.envs.sandbox.protocol import Sandbox
@@ -20,6 +20,7 @@ from reachgym.envs.taskset import Taskset, choose_task
 from reachgym.envs.tools.base import Tool, Toolbox, WorkspaceTool
 from reachgym.envs.types import (
     Budget,
+    Information,
     Message,
     StopReason,
     Task,
@@ -122,6 +123,11 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         return self._workspace.level
 
     @property
+    def under_way(self) -> bool:
+        """Whether an episode has begun and is not over."""
+        return not self._over
+
+    @property
     def task(self) -> Task:
         """The task of the current or last episode."""
         return self._played.task
@@ -147,7 +153,8 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
                 f"an episode needs a budget of at least one turn; got {self.budget.turns}"
             )
         task = choose_task(self.taskset, options or {}, self.np_random)
-        self._workspace.begin(worked_on(task, self.taskset, self.information))
+        worked = worked_on(task, self.taskset, self.information)
+        self._workspace.begin(worked, self.information)
         opening = [Message("system", self._system_prompt)] if self._system_prompt else []
         opening.append(Message("user", task.prompt))
         self._record = Record(task, opening)

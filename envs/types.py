@@ -12,7 +12,9 @@ from typing import Literal, TypeAlias
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 Split: TypeAlias = Literal["train", "validation", "held_out"]
+Information: TypeAlias = Literal["full", "withheld", "shuffled"]
 
+INFORMATION: tuple[Information, ...] = ("full", "withheld", "shuffled")
 SPLITS: tuple[Split, ...] = ("train", "validation", "held_out")
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from reachgym.envs.errors import EpisodeError
 from reachgym.envs.sandbox.protocol import Sandbox, Session
 from reachgym.envs.sandbox.shared import shared_sandbox
-from reachgym.envs.types import JSON, Task
+from reachgym.envs.types import JSON, Information, Task
 
 State: TypeAlias = dict[str, JSON]
 
@@ -21,12 +21,14 @@ class Place:
 
     Attributes:
         task: The task that its tools work on.
+        information: What they tell.
         state: A copy of what they kept.
         session: A branch of the session of that moment, None where none was open.
         level: The isolation at which code had run, None if none had.
     """
 
     task: Task
+    information: Information
     state: State
     session: Session | None
     level: str | None
@@ -47,6 +49,7 @@ class Workspace:
     def __init__(self, open_sandbox: Callable[[], Sandbox] = shared_sandbox) -> None:
         self._open_sandbox = open_sandbox
         self._task: Task | None = None
+        self._information: Information = "full"
         self._state: State = {}
         self._session: Session | None = None
         self._level: str | None = None
@@ -63,6 +66,15 @@ class Workspace:
         if self._task is None:
             raise EpisodeError("there is no task to work on yet; call the environment's reset()")
         return self._task
+
+    @property
+    def information(self) -> Information:
+        """What the episode's tools are to tell, as `ToolEnv` has it.
+
+        Only a tool whose information is no single task's, such as a search of documents that all
+        tasks share, has to heed it by itself.
+        """
+        return self._information
 
     @property
     def state(self) -> State:
@@ -84,10 +96,11 @@ class Workspace:
             return {}
         return {path: text.encode() for path, text in self._task.files.items()}
 
-    def begin(self, task: Task) -> None:
+    def begin(self, task: Task, information: Information = "full") -> None:
         """Start an episode on a task, and end the one before."""
         self.end()
         self._task = task
+        self._information = information
         self._state = {}
         self._level = None
 
@@ -128,7 +141,7 @@ class Workspace:
             SandboxError: The session cannot be branched.
         """
         session = None if self._session is None else self._session.branch()
-        return Place(self.task, copy.deepcopy(self._state), session, self._level)
+        return Place(self.task, self._information, copy.deepcopy(self._state), session, self._level)
 
     def restore(self, place: Place) -> None:
         """Go on from a moment; the place stays as it is and can be gone on from again.
@@ -139,6 +152,7 @@ class Workspace:
         session = None if place.session is None else place.session.branch()
         self.end()
         self._task = place.task
+        self._information = place.information
         self._state = copy.deepcopy(place.state)
         self._session = session
         self._level = place.level

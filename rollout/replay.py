@@ -105,7 +105,7 @@ class _NoTrace(Workspace):
 
     def __init__(self, inner: Workspace) -> None:
         super().__init__(inner.sandbox)
-        self.begin(inner.task)
+        self.begin(inner.task, inner.information)
         self.asked = False
 
     @property
@@ -194,7 +194,7 @@ class _Playback:
 
     def _step(self, turn: Turn) -> Info:
         self._answers.left = deque(turn.results)
-        replies, reward, terminated, truncated, info = self._env.step(turn.completion.message)
+        replies, reward, terminated, truncated, info = self._env.step(turn.completion.action)
         self._compare_messages("replies", turn.replies, replies)
         if self._live:
             self._compare_results(turn.results, info["results"])

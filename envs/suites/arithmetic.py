@@ -160,8 +160,9 @@ def make_arithmetic(
     offered = parse_interface(interface, known=TOOLS, default=("python",))
     return ToolEnv(
         ArithmeticTaskset(world_seed, difficulty, form),
-        tools=offered.chosen(world_tools(world_seed, form, offered.information)),
+        tools=offered.chosen(world_tools(world_seed, form)),
         budget=_BUDGET,
+        information=offered.information,
         sandbox=sandbox_for(sandbox),
         render_mode=render_mode,
     )

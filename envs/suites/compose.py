@@ -153,8 +153,9 @@ def make_compose(
     offered = parse_interface(interface, known=TOOLS, default=())
     return ToolEnv(
         ComposeTaskset(world_seed, difficulty, letters, form),
-        tools=offered.chosen(world_tools(world_seed, form, offered.information)),
+        tools=offered.chosen(world_tools(world_seed, form)),
         budget=_BUDGET,
+        information=offered.information,
         sandbox=sandbox_for(sandbox),
         render_mode=render_mode,
     )

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
 from reachgym.envs.errors import ConfigError
-from reachgym.envs.information import INFORMATION, Information
-from reachgym.envs.types import JSON
+from reachgym.envs.types import INFORMATION, JSON, Information
 
 ToolT = TypeVar("ToolT")
 

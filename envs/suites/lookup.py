@@ -13,7 +13,6 @@ from reachgym.envs.sandbox.shared import sandbox_for
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.suites.family import FamilyInfo
 from reachgym.envs.suites.interface import (
-    Interface,
     Text,
     parse_interface,
     require_in_range,
@@ -26,7 +25,7 @@ from reachgym.envs.suites.world_search import ENTRY, TOOLS, world_tools
 from reachgym.envs.taskset import check_index, check_split
 from reachgym.envs.tool_env import ToolEnv
 from reachgym.envs.types import JSON, Budget, Message, Split, Task, Verdict
-from reachgym.envs.verifier import Attempt, Verifier
+from reachgym.envs.verifier import Attempt
 
 DIFFICULTIES = range(1, DEPTH + 1)
 
@@ -104,29 +103,20 @@ def judge_retrieved(attempt: Attempt) -> Verdict:
     """Passed when the answer is right and searches of this episode returned the way to it.
 
     Every name on the way must have been returned, each no sooner than the one before it; a right
-    answer without is a guess, with reward 0.
+    answer without is a guess, with reward 0. Where texts are shuffled no search is evidence: the
+    gold name may still come back, under another fact's title.
     """
     verdict = judge_answer(attempt)
     if not verdict.passed:
         return verdict
+    if attempt.workspace.information == "shuffled":
+        return _guess(f"{attempt.answer} is right, but texts were shuffled: a guess.")
     path = _path(attempt.task)
     retrieved = _retrieved(attempt)
     if retrieved == len(path):
         return verdict
     missing = path[retrieved]
     return _guess(f"{attempt.answer} is right, but no search returned {missing} in turn: a guess.")
-
-
-def judge_shuffled(attempt: Attempt) -> Verdict:
-    """Never passed: where no document shows its own text, no search is evidence for an answer.
-
-    The gold name may still come back, under another fact's title; a right answer is then as much
-    of a guess as any other.
-    """
-    verdict = judge_answer(attempt)
-    if not verdict.passed:
-        return verdict
-    return _guess(f"{attempt.answer} is right, but texts were shuffled: a guess.")
 
 
 def judge_answer(attempt: Attempt) -> Verdict:
@@ -141,12 +131,6 @@ def judge_answer(attempt: Attempt) -> Verdict:
 
 def _guess(explanation: str) -> Verdict:
     return Verdict(0.0, False, explanation, guess=True)
-
-
-def _verifier(offered: Interface) -> Verifier:
-    if "search" not in offered.tools:
-        return judge_answer
-    return judge_shuffled if offered.information == "shuffled" else judge_retrieved
 
 
 def milestones(task: Task) -> Sequence[Milestone]:
@@ -216,8 +200,9 @@ def make_lookup(
     searched = "search" in offered.tools
     return ToolEnv(
         LookupTaskset(world(world_seed, letters), difficulty, form),
-        tools=offered.chosen(world_tools(world_seed, form, offered.information, letters)),
-        verifier=_verifier(offered),
+        tools=offered.chosen(world_tools(world_seed, form, letters)),
+        verifier=judge_retrieved if searched else judge_answer,
+        information=offered.information,
         milestones=milestones if searched else no_milestones,
         budget=_BUDGET,
         sandbox=sandbox_for(sandbox),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from reachgym.agents.protocol import TokenTally
 from reachgym.envs.types import Task
 from reachgym.rollout.trajectory import Trajectory, Turn
 from reachgym.study.results import ShownCall, ShownTrajectory, ShownTurn
@@ -81,5 +82,5 @@ def _turn(turn: Turn) -> ShownTurn:
             for call in message.tool_calls
         ],
         logprob=float(sum(turn.completion.logprobs)),
-        tokens=len(turn.completion.sampled_ids),
+        tokens=TokenTally().after(turn.completion).sampled,
     )

@@ -2,11 +2,12 @@
 
 import pytest
 
-from reachgym.envs import EnvRef, make
+from reachgym.envs import Budget, EnvRef, Message, ToolCall, make
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.suites.interface import Interface, parse_interface
 from reachgym.envs.suites.world import world
-from reachgym.envs.suites.world_search import TOOLS, world_tools
+from reachgym.envs.suites.world_search import TOOLS
+from reachgym.envs.wrappers import InformationWrapper
 
 
 def test_none_means_the_familys_own_tools_with_information():
@@ -27,21 +28,45 @@ def test_tools_are_offered_in_the_order_given():
 
 
 def searching(information):
-    return world_tools(0, "terse", information)["search"]
+    """A search of the world as an agent meets it, and how it is told of it."""
+    interface = {"tools": ["search"], "information": information}
+    env = make(EnvRef("reachgym/Lookup-v0", {"text": "terse", "interface": interface}))
+
+    def search(query):
+        call = ToolCall("c", "search", {"query": query})
+        return env.step(Message("assistant", tool_calls=(call,)))[0][0].content
+
+    env.budget = Budget()
+    env.reset(options={"split": "train", "index": 0})
+    return search, env.tool_specs
 
 
 def test_withholding_information_leaves_the_search_tool_and_empties_it():
-    assert searching("full").spec == searching("withheld").spec
-    assert searching("withheld").run({"query": "P"}) == "-"
-    assert searching("full").run({"query": "P"}) != "-"
+    (full, specs), (withheld, specs_then) = searching("full"), searching("withheld")
+    assert specs == specs_then
+    assert withheld("P") == "-"
+    assert full("P") != "-"
 
 
 def test_shuffling_information_leaves_the_search_tool_and_answers_with_other_texts():
-    assert searching("full").spec == searching("shuffled").spec
+    (full, specs), (shuffled, specs_then) = searching("full"), searching("shuffled")
+    assert specs == specs_then
     for question, value in list(world(0).facts.items())[:50]:
-        query = {"query": "/".join(question)}
-        assert searching("full").run(query) == value
-        assert searching("shuffled").run(query) not in ("-", value)
+        query = "/".join(question)
+        assert full(query) == value
+        assert shuffled(query) not in ("-", value)
+
+
+def test_a_wrapper_shuffles_what_all_tasks_share_as_well():
+    env = InformationWrapper(make(EnvRef("reachgym/Lookup-v0", {"text": "terse"})), "shuffled")
+    env.reset(options={"split": "train", "index": 0})
+    query = env.unwrapped.task.prompt[2:]
+    (reply,), *_ = env.step(
+        Message("assistant", tool_calls=(ToolCall("c", "search", {"query": query}),))
+    )
+    assert reply.content not in ("-", env.unwrapped.task.gold)
+    *_, info = env.step(Message("assistant", env.unwrapped.task.gold))
+    assert info["verdict"].guess
 
 
 @pytest.mark.parametrize(

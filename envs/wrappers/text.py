@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 
 import gymnasium
 
-from reachgym.envs.errors import ActionError, InputError
+from reachgym.envs.errors import ActionError
 from reachgym.envs.spaces import TextSpace
-from reachgym.envs.tool_env import Info, Observation, ToolEnv
+from reachgym.envs.tool_env import Info, Observation
 from reachgym.envs.types import Message, ToolCall, ToolSpec
+from reachgym.envs.wrappers.inner import tool_env_of
 
 Parse: TypeAlias = Callable[[str, int], Message]
 
@@ -59,12 +60,9 @@ class TextWrapper(gymnasium.Wrapper[Any, Any, Any, Any], gymnasium.utils.RecordC
         """
         gymnasium.utils.RecordConstructorArgs.__init__(self, parse=parse)
         super().__init__(env)
-        inner = env.unwrapped
-        if not isinstance(inner, ToolEnv):
-            raise InputError(f"TextWrapper wraps a ToolEnv; got {type(inner).__name__}")
+        self._inner = tool_env_of("TextWrapper", env)
         self.observation_space = TextSpace()
         self.action_space = TextSpace()
-        self._specs = inner.tool_specs
         self._parse = parse
         self._turn = 0
 
@@ -75,7 +73,7 @@ class TextWrapper(gymnasium.Wrapper[Any, Any, Any, Any], gymnasium.utils.RecordC
         opening, info = self.env.reset(seed=seed, options=options)
         self._turn = 0
         return "\n\n".join(
-            [*(message.content for message in opening), *_tool_list(self._specs)]
+            [*(message.content for message in opening), *_tool_list(self._inner.tool_specs)]
         ), info
 
     def step(self, action: str) -> tuple[str, float, bool, bool, Info]:

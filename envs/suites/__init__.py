@@ -14,6 +14,7 @@ _ENTRY_POINTS = {
     "reachgym/Arithmetic-v0": "reachgym.envs.suites.arithmetic:make_arithmetic",
     "reachgym/Compose-v0": "reachgym.envs.suites.compose:make_compose",
     "reachgym/DataAnalysis-v0": "reachgym.envs.suites.data_analysis.environment:make_data_analysis",
+    "reachgym/CodeSynthesis-v0": "reachgym.envs.suites.code_synthesis:make_code_synthesis",
 }
 
 for _id, _entry_point in _ENTRY_POINTS.items():

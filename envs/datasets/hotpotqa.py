@@ -17,7 +17,7 @@ from reachgym.envs.retrieval.bm25 import BM25Index
 from reachgym.envs.retrieval.corpus import Document, Hit
 from reachgym.envs.retrieval.shared import search_index
 from reachgym.envs.sandbox.shared import sandbox_for
-from reachgym.envs.suites.interface import parse_interface
+from reachgym.envs.suites.interface import Interface, parse_interface
 from reachgym.envs.tool_env import ToolEnv
 from reachgym.envs.tools.base import Tool, WorkspaceTool
 from reachgym.envs.tools.search import search_tool
@@ -153,6 +153,22 @@ def _corpus_documents(path: Path) -> Iterator[Document]:
         yield _document(str(row.get("id") or f"{index:09}"), title, told)
 
 
+def _tools(offered: Interface, corpus: str | None) -> Mapping[str, Tool | WorkspaceTool]:
+    if "search_corpus" not in offered.tools:
+        return {"search": _own_search}
+    if corpus is None:
+        raise ConfigError(
+            "the tool search_corpus needs a corpus, got none; give corpus=, the path of a file of "
+            "rows with title and text"
+        )
+    if offered.information == "shuffled":
+        raise ConfigError(
+            "a corpus is the same for all tasks, so its information cannot be shuffled across "
+            "them; offer search, or withhold the information"
+        )
+    return {"search": _own_search, "search_corpus": _corpus_search(corpus)}
+
+
 def make_hotpotqa(
     path: Paths = None,
     train: Paths = None,
@@ -168,9 +184,7 @@ def make_hotpotqa(
 
     Args:
         path: A file of rows, or several, split by a hash of the content.
-        train: Or the files of each split: training,
-        validation: validation,
-        held_out: and held-out rows; of the data set's own, those of its `dev` files.
+        train, validation, held_out: Or the files of each split.
         unusable: `"refuse"` files with malformed rows or splits with common content, or `"drop"`
             such rows.
         corpus: A file of rows with title, text and, if they are there, ids, to be searched by
@@ -187,22 +201,9 @@ def make_hotpotqa(
     splits: dict[Split, Paths] = {"train": train, "validation": validation, "held_out": held_out}
     default = "search" if corpus is None else "search_corpus"
     offered = parse_interface(interface, known=TOOLS, default=(default,))
-    tools: dict[str, Tool | WorkspaceTool] = {"search": _own_search}
-    if "search_corpus" in offered.tools:
-        if corpus is None:
-            raise ConfigError(
-                "the tool search_corpus needs a corpus, got none; give corpus=, the path of a file "
-                "of rows with title and text"
-            )
-        if offered.information == "shuffled":
-            raise ConfigError(
-                "a corpus is the same for all tasks, so its information cannot be shuffled across "
-                "them; offer search, or withhold the information"
-            )
-        tools["search_corpus"] = _corpus_search(corpus)
     return ToolEnv(
         rows_taskset(SHAPE, path, splits, unusable),
-        tools=offered.chosen(tools),
+        tools=offered.chosen(_tools(offered, corpus)),
         verifier=short_answer_verifier,
         information=offered.information,
         budget=_BUDGET,

@@ -87,9 +87,7 @@ def _make(
         shape: Which of them.
         extract: Where it has its answers.
         path: A file of rows, or several, split by a hash of the content.
-        train: Or the files of each split: training,
-        validation: validation,
-        held_out: and held-out rows, which the data sets call `test`.
+        train, validation, held_out: Or the files of each split, which the data sets call `test`.
         unusable: `"refuse"` files with malformed rows or splits with common content, or `"drop"`
             such rows.
         interface: Tools and information, by default no tools; python is known.

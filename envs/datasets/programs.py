@@ -46,9 +46,7 @@ def _make(
     Args:
         shape: Which of them.
         path: A file of rows, or several, split by a hash of the content.
-        train: Or the files of each split: training,
-        validation: validation,
-        held_out: and held-out rows, which the data set calls `test`.
+        train, validation, held_out: Or the files of each split, which the data set calls `test`.
         unusable: `"refuse"` files with malformed rows or splits with common content, or `"drop"`
             such rows, e.g. those of MBPP whose tests use more of the solution than its functions.
         interface: Tools and information, by default no tools; python and shell are known, both in

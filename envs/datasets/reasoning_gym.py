@@ -158,11 +158,6 @@ def make_reasoning_gym(
     Raises:
         ConfigError: reasoning-gym is not installed, or an argument is out of range.
     """
-    if importlib.util.find_spec("reasoning_gym") is None:
-        raise ConfigError(
-            "reachgym/ReasoningGym-v0 needs reasoning-gym, which is not installed; "
-            "run pip install 'reachgym[reasoning-gym]'"
-        )
     require_in_range("seed", seed, 0, 2**63 - 1)
     if size is not None:
         require_in_range("size", size, 1, 2**31)
@@ -190,6 +185,11 @@ def _config(given: Mapping[str, JSON]) -> Mapping[str, JSON]:
 
 
 def _require_known(dataset: str) -> None:
+    if importlib.util.find_spec("reasoning_gym") is None:
+        raise ConfigError(
+            "reachgym/ReasoningGym-v0 needs reasoning-gym, which is not installed; "
+            "run pip install 'reachgym[reasoning-gym]'"
+        )
     names = _player().call("names")
     known = [str(name) for name in names] if isinstance(names, list) else []
     if dataset not in known:

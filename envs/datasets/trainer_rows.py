@@ -25,6 +25,7 @@ from reachgym.envs.verifier import Attempt, Verifier, exact_match
 
 TOOLS = ("python",)
 
+# By math-verify where either data set has its answers, by F1 of normalized words, or by equality.
 ANSWERS: Mapping[str, Verifier] = {
     "exact": exact_match,
     "gsm8k": maths_verifier(gsm8k_answer),
@@ -131,6 +132,12 @@ def _verify(attempt: Attempt) -> Verdict:
     return max(verdicts, key=lambda verdict: (verdict.passed is True, verdict.reward or 0.0))
 
 
+def _known(answers: str | None) -> str | None:
+    if answers is not None and answers not in ANSWERS:
+        raise ConfigError(f"answers expects one of {', '.join(ANSWERS)}, got {answers!r}")
+    return answers
+
+
 def make_rows(
     path: Paths = None,
     train: Paths = None,
@@ -146,14 +153,11 @@ def make_rows(
 
     Args:
         path: A file of rows, or several, split by a hash of the content.
-        train: Or the files of each split: training,
-        validation: validation,
-        held_out: and held-out rows.
+        train, validation, held_out: Or the files of each split.
         unusable: `"refuse"` files with malformed rows or splits with common content, or `"drop"`
             such rows.
-        answers: How answers are scored: `"gsm8k"` or `"math"` by math-verify, where either data
-            set has its answers; `"words"` by exact match and F1 of normalized words; `"exact"`.
-            By default what a row's env_class or data_source names.
+        answers: How answers are scored, a key of `ANSWERS`; by default as the source that a row's
+            env_class or data_source names scores them.
         interface: Tools and information, by default no tools; python is known.
         sandbox: Where code is run, as `parse_sandbox` reads it.
         render_mode: As Gymnasium has it; `"ansi"` or None.
@@ -162,13 +166,11 @@ def make_rows(
         ConfigError: An argument is out of range.
         InputError: A file cannot be read, or its rows are refused.
     """
-    if answers is not None and answers not in ANSWERS:
-        raise ConfigError(f"answers expects one of {', '.join(ANSWERS)}, got {answers!r}")
     splits: dict[Split, Paths] = {"train": train, "validation": validation, "held_out": held_out}
     offered = parse_interface(interface, known=TOOLS, default=())
     system = _system_message(first_file(path, splits))
     return ToolEnv(
-        rows_taskset(rows_shape(system, answers), path, splits, unusable),
+        rows_taskset(rows_shape(system, _known(answers)), path, splits, unusable),
         tools=offered.chosen({"python": python_tool}),
         verifier=_verify,
         system_prompt=system,

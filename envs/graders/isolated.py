@@ -123,7 +123,8 @@ class Isolated:
 
     Args:
         module: Its full name; it and what it imports from here must need no more than the packages
-            `reachgym.envs.graders` and `reachgym.envs.datasets`, which are not initialised.
+            `reachgym.envs.graders` and `reachgym.envs.datasets`, which are not initialised. Its
+            `warm_up`, if it has one, is called once in each process.
     """
 
     def __init__(self, module: str) -> None:

@@ -5,16 +5,11 @@ Parsing and simplifying what a model wrote can take all time and memory there is
 
 from __future__ import annotations
 
-import logging
-from functools import lru_cache
-
 from math_verify import parse, verify
 from math_verify.parser import LatexExtractionConfig
 
 # The expression is all that is given, so nothing is to be searched for in it.
 _WHOLE = (LatexExtractionConfig(boxed_match_priority=0),)
-
-logging.disable(logging.CRITICAL)
 
 
 def equal(gold: str, answer: str) -> bool:
@@ -23,7 +18,6 @@ def equal(gold: str, answer: str) -> bool:
     return bool(verify(_parsed(gold), _parsed(answer), timeout_seconds=None))
 
 
-@lru_cache(maxsize=1024)
 def _parsed(expression: str) -> list[object]:
     return list(
         parse(
@@ -35,6 +29,7 @@ def _parsed(expression: str) -> list[object]:
     )
 
 
-# What the first call would build is then there before the first fork.
-equal(r"\frac{1}{2}", "0.5")
-equal(r"\sqrt{8}+x", r"x+2\sqrt{2}")
+def warm_up() -> None:
+    """Build what first comparisons build, before the first fork."""
+    equal(r"\frac{1}{2}", "0.5")
+    equal(r"\sqrt{8}+x", r"x+2\sqrt{2}")

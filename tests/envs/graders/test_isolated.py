@@ -12,7 +12,7 @@ from reachgym.envs.errors import SandboxError
 from reachgym.envs.graders.isolated import CallLimits, Failed, Isolated
 
 SOURCE = """
-import ctypes, json, os, socket, sys
+import ctypes, os, resource, socket
 
 def add(a, b):
     return a + b
@@ -71,6 +71,9 @@ def forge(text):
             pass
     os._exit(0)
 
+def unlimit():
+    resource.setrlimit(resource.RLIMIT_CPU, (99, 99))
+
 def remember():
     globals()["n"] = globals().get("n", 0) + 1
     return n
@@ -125,11 +128,11 @@ def test_a_call_can_read_and_change_nothing(isolated, tmp_path):
     assert kept.read_text() == "text"
 
 
-@pytest.mark.parametrize("function", ["fork", "run", "connect"])
-def test_a_call_can_start_nothing_and_reach_nobody(isolated, function):
+@pytest.mark.parametrize("function", ["fork", "run", "connect", "unlimit"])
+def test_a_call_can_start_nothing_reach_nobody_and_take_no_more(isolated, function):
     found = isolated.call(function)
     assert isinstance(found, Failed)
-    assert "PermissionError" in found.why
+    assert "PermissionError" in found.why or "not allowed" in found.why
 
 
 def test_a_call_cannot_kill_its_server(isolated):

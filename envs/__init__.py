@@ -1,5 +1,6 @@
 """Gymnasium environments and all that an episode touches."""
 
+from reachgym.envs import datasets as _datasets
 from reachgym.envs import suites as _suites
 from reachgym.envs.registration import EnvRef, make, register
 from reachgym.envs.taskset import ListTaskset, Taskset
@@ -17,7 +18,7 @@ from reachgym.envs.types import (
 )
 from reachgym.envs.verifier import Attempt, Verifier, exact_match
 
-# Importing the suites registers their environments.
+# Importing data sets and suites registers their environments.
 __all__ = [
     "Attempt",
     "Budget",
@@ -39,4 +40,4 @@ __all__ = [
     "register",
     "tool",
 ]
-del _suites
+del _datasets, _suites

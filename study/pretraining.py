@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 
 from reachgym.envs.errors import ConfigError
-from reachgym.envs.suites.compose import OPERATIONS, apply
+from reachgym.envs.suites.compose import OPERATIONS, TEXT_LETTERS, apply
 from reachgym.envs.suites.world import NAME_LETTERS, RELATIONS
 
 Segment: TypeAlias = tuple[str, float]
@@ -221,7 +221,7 @@ def _arithmetic(draws: _Draws, exposure: float) -> Document:
 
 
 def _compose(draws: _Draws, count: int, scratch: float) -> Document:
-    text, operations = draws.name(), draws.text(_OPERATION_NAMES, count)
+    text, operations = draws.name(TEXT_LETTERS), draws.text(_OPERATION_NAMES, count)
     steps = [apply(text, operations[: i + 1]) for i in range(count)]
     written = ",".join(steps[:-1]) if draws.uniform() < scratch else ""
     return [(f"C:{text}/{operations}\n", _PROMPT), (f"{written}={steps[-1]};", _FULL)]

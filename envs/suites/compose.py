@@ -27,6 +27,7 @@ from reachgym.envs.tool_env import ToolEnv
 from reachgym.envs.types import JSON, Budget, Message, Split, Task
 
 DIFFICULTIES = range(1, 5)
+TEXT_LETTERS = 4
 
 _BUDGET = Budget(turns=16)
 _LETTERS = range(2, 9)
@@ -59,7 +60,7 @@ class ComposeTaskset:
     """
 
     def __init__(
-        self, world_seed: int, operations: int, letters: int = 4, text: Text = "chat"
+        self, world_seed: int, operations: int, letters: int = TEXT_LETTERS, text: Text = "chat"
     ) -> None:
         self.name = f"compose-{operations}"
         self._world_seed = world_seed
@@ -128,7 +129,7 @@ def make_compose(
     world_seed: int = 0,
     text: str = "chat",
     interface: Mapping[str, JSON] | None = None,
-    letters: int = 4,
+    letters: int = TEXT_LETTERS,
     sandbox: Mapping[str, JSON] | None = None,
     render_mode: str | None = None,
 ) -> ToolEnv:

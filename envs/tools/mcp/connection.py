@@ -11,17 +11,15 @@ from concurrent.futures import wait
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, Tool
-from pydantic import ValidationError
 
 from reachgym.envs.errors import InfrastructureError, ToolError
 from reachgym.envs.tools.mcp import background
 from reachgym.envs.tools.mcp.http import is_too_long
 from reachgym.envs.tools.mcp.limits import TOO_LONG, Limits
 from reachgym.envs.tools.mcp.servers import HttpServer, McpServer, identity
-from reachgym.envs.tools.mcp.session import Session
+from reachgym.envs.tools.mcp.session import SDK_ERRORS, Session
 from reachgym.envs.types import JSON
 
-_MOST_PAGES = 100
 _PROBE_S = 5.0
 _EXIT_S = 10.0
 _LONGEST_MESSAGE = 500
@@ -84,22 +82,7 @@ class Connection:
         self._lock = asyncio.Lock()
 
     async def _list(self) -> list[Tool]:
-        session = await self._connected()
-        tools: list[Tool] = []
-        cursor: str | None = None
-        try:
-            for _ in range(_MOST_PAGES):
-                page = await session.ask(
-                    session.opened_client.list_tools(cursor=cursor), self.limits.start_s
-                )
-                tools += page.tools
-                cursor = page.next_cursor
-                if cursor is None:
-                    return tools
-        except (MCPError, TimeoutError, ConnectionError, RuntimeError, ValidationError) as error:
-            said = str(error) or "it did not answer in time"
-            raise await self._broken(session, f"did not list its tools: {said}") from None
-        raise await self._broken(session, f"lists its tools on more than {_MOST_PAGES} pages")
+        return (await self._connected()).tools
 
     async def _call(self, tool: str, arguments: dict[str, JSON]) -> CallToolResult:
         session = await self._connected()
@@ -117,7 +100,7 @@ class Connection:
             if await self._answers(session):
                 raise ToolError(f"timed out after {self.limits.call_s:g} s") from None
             raise await self._broken(session, f"answers nobody since a call of {tool}") from None
-        except (ConnectionError, RuntimeError, ValidationError) as error:
+        except SDK_ERRORS as error:
             said = str(error)[:_LONGEST_MESSAGE]
             raise await self._broken(session, f"failed at {tool}: {said}") from None
 
@@ -141,10 +124,13 @@ class Connection:
         session = Session(self.server, self.limits, isolated=self.isolated)
         try:
             if await session.opened(self.limits.start_s):
+                await session.list_tools(self.limits.start_s)
                 return session
             kind = "reached" if isinstance(self.server, HttpServer) else "started"
             within = "" if session.over else f" within {self.limits.start_s:g} s"
             problem = f"could not be {kind}{within}"
+        except SDK_ERRORS as error:
+            problem = f"did not list its tools: {str(error) or 'it took too long'}"
         except BaseException:
             await session.give_up()
             raise
@@ -170,7 +156,7 @@ class Connection:
         except MCPError as error:
             # A refusal is an answer, if it comes from the server and not for it.
             return error.code == INVALID_PARAMS
-        except (TimeoutError, ConnectionError, RuntimeError, ValidationError):
+        except SDK_ERRORS:
             return False
         return True
 

@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 from mcp.client import Client
 from mcp.client._transport import TransportStreams
+from mcp.shared.exceptions import MCPError
+from mcp_types import Tool
+from pydantic import ValidationError
 
 from reachgym.envs.tools.mcp.http import http_transport
 from reachgym.envs.tools.mcp.limits import Limits, Traces
@@ -22,6 +25,10 @@ _T = TypeVar("_T")
 for _name in ("mcp", "client"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
+# What a question may end in besides an answer: the connection's end or time's, or nonsense.
+SDK_ERRORS = (MCPError, TimeoutError, ConnectionError, RuntimeError, ValidationError)
+
+_MOST_PAGES = 100
 _CLOSE_S = 10.0
 _CANCEL_S = 6.0
 _LONGEST_MESSAGE = 500
@@ -49,6 +56,7 @@ class Session:
         mode = "legacy" if isolated and isinstance(server, HttpServer) else "auto"
         transport = _transport(server, limits, self.traces)
         self._client: Client | None = None
+        self.tools: list[Tool] = []
         self._holder = asyncio.create_task(self._hold(transport, mode))
 
     async def _hold(
@@ -67,6 +75,24 @@ class Session:
         )
         ready.cancel()
         return self._ready.is_set() and not self.over
+
+    async def list_tools(self, within_s: float) -> None:
+        """Ask for its tools, page by page.
+
+        The SDK checks results against what was listed, and would ask again before the first call.
+
+        Raises:
+            ConnectionError: There is no end to them.
+            Exception: One of `SDK_ERRORS`.
+        """
+        cursor: str | None = None
+        for _ in range(_MOST_PAGES):
+            page = await self.ask(self.opened_client.list_tools(cursor=cursor), within_s)
+            self.tools += page.tools
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+        raise ConnectionError(f"they are on more than {_MOST_PAGES} pages")
 
     @property
     def opened_client(self) -> Client:
@@ -118,6 +144,9 @@ class Session:
         if not self._ready.is_set():
             self._holder.cancel()
         await asyncio.wait({self._holder}, timeout=_CLOSE_S)
+        if self._holder.done() and not self._holder.cancelled():
+            # Looked at, so that asyncio does not complain of it.
+            self._holder.exception()
         self._holder.cancel()
 
     def why(self) -> str:

@@ -28,7 +28,7 @@ _INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMP
 _CHUNK_BYTES = 65536
 _MOST_STRAYS = 1000
 _LONGEST_STRAY = 120
-_FLUSH_S, _GIVEN_UP_S, _EOF_GRACE_S, _END_GRACE_S, _POLL_S = 0.5, 0.1, 2.0, 3.0, 0.01
+_FLUSH_S, _GIVEN_UP_S, _EOF_GRACE_S, _END_GRACE_S, _POLL_S = 0.5, 0.1, 1.0, 3.0, 0.01
 
 _Incoming = MemoryObjectSendStream[SessionMessage | Exception]
 _Outgoing = MemoryObjectReceiveStream[SessionMessage]
@@ -86,7 +86,8 @@ async def stdio_transport(
                 to_server.close()
                 with anyio.move_on_after(_FLUSH_S):
                     await written.wait()
-                await _end(process, _GIVEN_UP_S if traces.given_up else _EOF_GRACE_S)
+                hopeless = traces.given_up or traces.fault
+                await _end(process, _GIVEN_UP_S if hopeless else _EOF_GRACE_S)
             for stream in (from_server, to_client, from_client):
                 stream.close()
             tasks.cancel_scope.cancel()

@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_GRACE_S = 1
+_GRACE_S = 0.5
 _CANNOT_RUN = 127
 _AWAITED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM}
 
@@ -61,7 +61,7 @@ def _wait(server: int) -> int:
             _signal_group(server, signal.SIGKILL)
         else:
             _signal_group(server, signal.SIGTERM)
-            signal.alarm(_GRACE_S)
+            signal.setitimer(signal.ITIMER_REAL, _GRACE_S)
 
 
 def _signal_group(server: int, number: int) -> None:

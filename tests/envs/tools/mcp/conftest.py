@@ -49,17 +49,17 @@ def by_name() -> Callable[..., dict[str, Tool]]:
 class Loopback:
     """A server over HTTP on a port that stays its own when it is started again."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, replies: str) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             self.port = taken.getsockname()[1]
-        self._arguments = arguments
+        self.replies = replies
         self.server = HttpServer("t", f"http://127.0.0.1:{self.port}/mcp")
         self.start()
 
     def start(self) -> None:
         program = [sys.executable, str(PROGRAMS / "sdk_server.py"), str(self.port)]
-        self.process = subprocess.Popen([*program, *self._arguments], stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen([*program, self.replies], stderr=subprocess.DEVNULL)
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()

@@ -142,7 +142,7 @@ def test_a_server_that_ended_between_calls_is_started_again_unnoticed(raw):
 
 
 def test_a_slow_start_is_waited_for_and_a_slower_one_is_not(sdk_server):
-    assert mcp_tools(sdk_server("wait=1", name="slow"), start_timeout_s=30.0)
+    assert mcp_tools(sdk_server("wait=0.5", name="slow"), start_timeout_s=30.0)
     with pytest.raises(InfrastructureError, match=r"could not be started within 0\.2 s"):
         mcp_tools(sdk_server("wait=60", name="slower"), start_timeout_s=0.2)
 

@@ -9,8 +9,12 @@ import signal
 import subprocess
 import sys
 
-TOOLS = ("echo", "chatter", "long", "endless", "nonsense", "reject", "fail", "swear", "leave")
+TOOLS = (
+    *("echo", "keep", "process", "chatter", "long", "endless"),
+    *("nonsense", "reject", "fail", "swear", "leave"),
+)
 ANYTHING = {"type": "object"}
+kept: list[str] = []
 
 
 def send(message: dict) -> None:
@@ -23,6 +27,11 @@ def text(said: str) -> dict:
 
 
 def call(number: int, name: str, arguments: dict) -> None:
+    if name == "keep":
+        kept.append(arguments["text"])
+        return send({"jsonrpc": "2.0", "id": number, "result": text(" ".join(kept))})
+    if name == "process":
+        return send({"jsonrpc": "2.0", "id": number, "result": text(str(os.getpid()))})
     if name == "chatter":
         print("no message\n" * arguments["lines"], end="")
     if name == "endless":

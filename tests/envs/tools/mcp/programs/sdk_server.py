@@ -1,4 +1,4 @@
-"""A server made with the SDK; `python sdk_server.py [stdio | PORT] [wait=SECONDS] [json]`."""
+"""A server made with the SDK; `python sdk_server.py [stdio | PORT] [wait=SECONDS] [json | sse]`."""
 
 import asyncio
 import os

@@ -144,7 +144,7 @@ def check_index(taskset: Taskset, split: Split, index: int) -> None:
     check_split(split)
     size = taskset.size(split)
     expected = "an index from 0 on" if size is None else f"an index from 0 to {size - 1}"
-    if not isinstance(index, SupportsIndex):
+    if not isinstance(index, int | SupportsIndex):
         raise TaskError(f"expected {expected}, got {index!r}")
     if size == 0:
         raise TaskError(f"{taskset.name} has no {split} tasks; choose another split")

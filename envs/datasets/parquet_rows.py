@@ -42,9 +42,7 @@ class ParquetRows:
         if max(sizes, default=0) > most_rows_held:
             copy = _mapped(path)
             self._read = copy.get_batch
-            # The last of them is smaller.
-            full, rest = divmod(sum(sizes), _ROWS_AT_ONCE)
-            sizes = [_ROWS_AT_ONCE] * full + [rest] * bool(rest)
+            sizes = [copy.get_batch(i).num_rows for i in range(copy.num_record_batches)]
         self._begins: list[int] = list(accumulate(sizes, initial=0))
         self._held: tuple[int, pa.Table | pa.RecordBatch] | None = None
         self._reading = threading.Lock()
@@ -81,17 +79,5 @@ def _copy(path: Path, folder: Path) -> None:
     with pq.ParquetFile(path) as file:
         schema = file.schema_arrow
         with pa.ipc.new_file(folder / _COPY, schema) as writer:
-            for batch in _even(file.iter_batches(_ROWS_AT_ONCE)):
+            for batch in file.iter_batches(_ROWS_AT_ONCE):
                 writer.write_batch(batch)
-
-
-def _even(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same rows in batches of equal size; at the end of a group there come smaller ones."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        while sum(map(len, waiting)) >= _ROWS_AT_ONCE:
-            rows = pa.Table.from_batches(waiting).combine_chunks()
-            yield rows.slice(0, _ROWS_AT_ONCE).to_batches()[0]
-            waiting = rows.slice(_ROWS_AT_ONCE).to_batches()
-    yield from waiting

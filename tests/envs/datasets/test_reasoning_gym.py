@@ -42,7 +42,9 @@ def test_the_last_answer_between_tags_counts():
 
 
 def test_splits_share_no_question_and_no_seed():
-    sets = [make_reasoning_gym("leg_counting", seed=seed).taskset for seed in (0, 1)]
+    # So few different questions that seeds alone would give some to two splits.
+    config = {"min_animals": 1, "max_animals": 1, "max_instances": 3}
+    sets = [make_reasoning_gym("leg_counting", seed, config=config).taskset for seed in (0, 1)]
     tasks = [t.task(split, index) for t in sets for split in SPLITS for index in range(20)]
     for value in (lambda task: task.prompt, lambda task: task.metadata["seed"] // 2**28):
         of = [{value(task) for task in tasks if task.split == split} for split in SPLITS]
@@ -103,6 +105,13 @@ def test_answers_that_are_programs_earn_nothing(play, tmp_path, dataset):
         assert verdict.passed is False
         assert verdict.reward < 0.1
     assert not (tmp_path / "made").exists()
+
+
+def test_an_answer_cannot_write_its_own_score(play):
+    env = make_reasoning_gym("spiral_matrix")
+    for descriptor in range(3, 16):
+        forged = f"[__import__('os').write({descriptor}, b'{{\"value\": 1.0}}\\n')]"
+        assert play.answer(env, "train", 0, forged).reward < 0.1
 
 
 def test_an_answer_that_computes_without_end_scores_nothing(play):

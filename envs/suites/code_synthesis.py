@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 
-from reachgym.envs.graders import UnitTests, gold_of, program_in, read_gold
 from reachgym.envs.sandbox.shared import sandbox_for
 from reachgym.envs.suites.family import FamilyInfo
 from reachgym.envs.suites.interface import (
@@ -25,6 +24,13 @@ from reachgym.envs.suites.programs.drawing import (
     draw_program,
     draw_word,
 )
+from reachgym.envs.suites.programs.judging import (
+    FUNCTION,
+    hidden_tests,
+    judge_expression,
+    judge_function,
+    told_call,
+)
 from reachgym.envs.suites.programs.languages import (
     ENGLISH,
     SHORT,
@@ -38,8 +44,7 @@ from reachgym.envs.taskset import check_index, check_split
 from reachgym.envs.tool_env import ToolEnv
 from reachgym.envs.tools.base import WorkspaceTool
 from reachgym.envs.tools.python import python_tool
-from reachgym.envs.types import JSON, Budget, Message, Split, Task, Verdict
-from reachgym.envs.verifier import Attempt
+from reachgym.envs.types import JSON, Budget, Message, Split, Task
 
 LEVELS: Mapping[int, str] = {
     1: "one step, and a word put at an end",
@@ -50,13 +55,12 @@ LEVELS: Mapping[int, str] = {
 TOOLS: Mapping[str, WorkspaceTool] = {"python": python_tool}
 LONGEST_ANSWER = 64
 
-_FUNCTION = "solve"
 _BUDGET = Budget(turns=16)
 _SHOWN = 3
 _HIDDEN: Mapping[Text, int] = {"chat": 12, "terse": 6}
 _HEAD = "F:"
 _STEP = re.compile(r"^\d+\. (.*)$", re.MULTILINE)
-_EXAMPLE = re.compile(rf"^{_FUNCTION}\(.*\) == .*$", re.MULTILINE)
+_EXAMPLE = re.compile(rf"^{FUNCTION}\(.*\) == .*$", re.MULTILINE)
 
 
 class CodeSynthesisTaskset:
@@ -82,7 +86,6 @@ class CodeSynthesisTaskset:
         """
         check_index(self, split, index)
         program = self._draw(split, int(index))
-        cases = [f"assert {_call(*pair)}" for pair in program.hidden]
         return Task(
             id=f"{self.name}/{split}/{index}",
             prompt=_prompt(program, self._text),
@@ -92,7 +95,7 @@ class CodeSynthesisTaskset:
             chance=1 / FEWEST_WORDS,
             metadata={
                 "world_seed": self._world_seed,
-                "tests": gold_of(UnitTests((_FUNCTION,), tuple(cases))),
+                **hidden_tests({FUNCTION: program}),
             },
         )
 
@@ -120,14 +123,10 @@ class CodeSynthesisTaskset:
         return next(p for p in drawn if len(expression_of(p.steps)) <= LONGEST_ANSWER)
 
 
-def _call(value: object, output: object) -> str:
-    return f"{_FUNCTION}({value!r}) == {output!r}"
-
-
 def _solution(program: Program, text: Text) -> str:
     if text == "terse":
         return expression_of(program.steps)
-    return source_of(_FUNCTION, program.steps)
+    return source_of(FUNCTION, program.steps)
 
 
 def _prompt(program: Program, text: Text) -> str:
@@ -136,40 +135,17 @@ def _prompt(program: Program, text: Text) -> str:
     takes = PHRASES[program.takes]
     return "\n".join(
         [
-            f"Write a Python function `{_FUNCTION}(x)`. Its argument is {takes}. Change it, each "
+            f"Write a Python function `{FUNCTION}(x)`. Its argument is {takes}. Change it, each "
             "step on what the one before it gave, and return what the last one gives:",
             *(f"{number}. {step.sentence}" for number, step in enumerate(program.steps, 1)),
             "",
             "For example:",
-            *(_call(*pair) for pair in program.shown),
+            *(told_call(FUNCTION, *pair) for pair in program.shown),
             "",
             "It is judged by calls with other arguments. Answer with the Python code and nothing "
             "else.",
         ]
     )
-
-
-def judge_function(attempt: Attempt) -> Verdict:
-    """Passed when the answer's function passes every hidden test; there is no reward for some."""
-    return _judged(attempt, program_in)
-
-
-def judge_expression(attempt: Attempt) -> Verdict:
-    """The same where the answer is an expression of `x`."""
-    return _judged(attempt, expression_program)
-
-
-def _judged(attempt: Attempt, program: Callable[[str], str]) -> Verdict:
-    if attempt.answer is None:
-        return Verdict(0.0, False, "No answer was given.")
-    tests = read_gold(str(attempt.task.metadata["tests"]))
-    report = tests.grade(program(attempt.answer), attempt.workspace.sandbox())
-    return Verdict(float(report.passed), report.passed, report.verdict().explanation)
-
-
-def expression_program(expression: str) -> str:
-    """A program whose function gives the expression of `x`."""
-    return f"{_FUNCTION} = lambda x: (\n{expression}\n)"
 
 
 def make_code_synthesis(
@@ -214,7 +190,7 @@ def oracle(messages: Sequence[Message]) -> Message:
     if prompt.startswith(_HEAD):
         return answer(expression_of(read_steps(prompt.removeprefix(_HEAD))))
     steps = [read_step(sentence, ENGLISH.every) for sentence in _STEP.findall(prompt)]
-    source = source_of(_FUNCTION, steps)
+    source = source_of(FUNCTION, steps)
     if not tool_outputs(messages):
         examples = ", ".join(_EXAMPLE.findall(prompt))
         return call_tool(messages, "python", {"code": f"{source}\nprint({examples})"})
@@ -226,7 +202,7 @@ def guess(prompt: str, rng: random.Random) -> str:
     word = spell(rng.getrandbits(63), WORD_LETTERS)
     if prompt.startswith(_HEAD):
         return f"x+'{word}'"
-    return f"def {_FUNCTION}(x):\n    return str(x) + '{word}'"
+    return f"def {FUNCTION}(x):\n    return str(x) + '{word}'"
 
 
 FAMILY = FamilyInfo(

@@ -131,7 +131,7 @@ def _attempt(
     steps = _chain(language, depth, base.steps[-1].kind.gives if base else takes, rng)
     inputs = _distinct(language.inputs[takes], shown + hidden, rng)
     begun = [base.run(value) if base else value for value in inputs]
-    if not _no_simpler(language, steps, begun[shown:]):
+    if not no_simpler(language, steps, begun[shown:]):
         return None
     sealed = (*steps, Step(pick(language.seals[steps[-1].kind.gives], rng), (word,)))
     own = compiled(source_of("f", sealed), "f")
@@ -158,7 +158,7 @@ def _distinct(sampler: Sampler, number: int, rng: random.Random) -> list[Value]:
     return list(found.values())
 
 
-def _no_simpler(language: Language, steps: Sequence[Step], inputs: Sequence[Value]) -> bool:
+def no_simpler(language: Language, steps: Sequence[Step], inputs: Sequence[Value]) -> bool:
     """Whether outputs are small, differ, and need all of the steps."""
     functions = [function_of(step) for step in steps]
     ways = []

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from string import ascii_letters
 from typing import TypeAlias, TypeVar
 
-from reachgym.envs.suites.programs.catalogue import LETTERS
 from reachgym.envs.suites.programs.steps import Value
+from reachgym.envs.suites.programs.texts import LETTERS
 
 Sampler: TypeAlias = Callable[[random.Random], Value]
 

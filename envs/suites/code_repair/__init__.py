@@ -1,0 +1,1 @@
+"""CodeRepair: bugs in small generated packages, found and mended where they are."""

@@ -33,6 +33,7 @@ _PACKAGES = {
     "reachgym.envs.graders": str(_ENVS / "graders"),
     "reachgym.envs.datasets": str(_ENVS / "datasets"),
 }
+# More than one on any machine, so that a call without end does not hold up the others.
 _MOST_SERVERS = 4
 
 
@@ -117,9 +118,8 @@ class _Server:
 class Isolated:
     """The functions of one module, each call in a fresh child of a process that imported it.
 
-    A child can harm nothing (see `isolated_server`). Threads call side by side: there are up to as
-    many processes as processors, and four; they start when asked for and end with this process.
-    A fork starts its own.
+    A child can harm nothing (see `isolated_server`). Threads call side by side, in up to four
+    processes, which start when asked for and end with this one. A fork starts its own.
 
     Args:
         module: Its full name; it and what it imports from here must need no more than the packages
@@ -171,7 +171,7 @@ class Isolated:
     def _begin(self) -> None:
         # After a fork the processes are the parent's.
         self._idle: queue.LifoQueue[_Server] = queue.LifoQueue()
-        self._places = threading.BoundedSemaphore(min(_MOST_SERVERS, os.cpu_count() or 1))
+        self._places = threading.BoundedSemaphore(_MOST_SERVERS)
 
     def _close(self) -> None:
         while not self._idle.empty():

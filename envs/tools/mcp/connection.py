@@ -12,7 +12,7 @@ from concurrent.futures import wait
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, Tool
 
-from reachgym.envs.errors import InfrastructureError, ToolError
+from reachgym.envs.errors import ConfigError, InfrastructureError, ToolError
 from reachgym.envs.tools.mcp import background
 from reachgym.envs.tools.mcp.http import is_too_long
 from reachgym.envs.tools.mcp.limits import TOO_LONG, Limits
@@ -48,7 +48,8 @@ class Connection:
         """The server's tools.
 
         Raises:
-            ConfigError: The server's program is not there, or a variable is not set.
+            ConfigError: The server's program is not there, a variable is not set, or state is to be
+                kept apart over HTTP and the server gives no sessions.
             InfrastructureError: It cannot be started or reached, or makes no sense.
         """
         return background.run(self._list())
@@ -124,6 +125,7 @@ class Connection:
         session = Session(self.server, self.limits, isolated=self.isolated)
         try:
             if await session.opened(self.limits.start_s):
+                self._check_isolation(session)
                 await session.list_tools(self.limits.start_s)
                 return session
             kind = "reached" if isinstance(self.server, HttpServer) else "started"
@@ -136,6 +138,13 @@ class Connection:
             raise
         await session.give_up()
         raise self._failure(session, problem)
+
+    def _check_isolation(self, session: Session) -> None:
+        if self.isolated and isinstance(self.server, HttpServer) and not session.traces.has_session:
+            raise ConfigError(
+                f"the MCP server '{self.server.name}' gives no sessions over HTTP, so that it "
+                "cannot keep episodes apart; share it, or run it over stdio"
+            )
 
     async def _broken(self, session: Session, problem: str) -> InfrastructureError:
         """What to raise where a server failed; one that answers nobody is ended."""

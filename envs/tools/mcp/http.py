@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import httpx2
 from mcp.client._transport import TransportStreams
-from mcp.client.streamable_http import streamable_http_client
+from mcp.client.streamable_http import MCP_SESSION_ID, streamable_http_client
 
 from reachgym.envs.tools.mcp.limits import Limits, Traces
 
@@ -30,6 +30,7 @@ async def http_transport(
 
     async def bound(response: httpx2.Response) -> None:
         traces.status = response.status_code
+        traces.has_session |= MCP_SESSION_ID in response.headers
         if not response.headers.get("content-type", "").startswith("text/event-stream"):
             response.stream = _Bounded(response.stream, limits)
 

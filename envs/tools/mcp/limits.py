@@ -41,6 +41,7 @@ class Traces:
         ended: Whether it has.
         given_up: Whether nothing is expected of it any more, so that its end need not be awaited.
         status: The last HTTP status, 0 if there was none.
+        has_session: Whether a server over HTTP gave this connection a session.
         strays: Lines of standard output that were no messages.
         stray: The last of them.
     """
@@ -50,6 +51,7 @@ class Traces:
     ended: bool = False
     given_up: bool = False
     status: int = 0
+    has_session: bool = False
     strays: int = 0
     stray: str = ""
     _stderr: bytes = field(default=b"")

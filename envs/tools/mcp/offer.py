@@ -37,7 +37,8 @@ def mcp_tools(
         max_reply_bytes: Longest message of the server, bounded while it is read.
 
     Raises:
-        ConfigError: The server's program is not there, or a variable is not set.
+        ConfigError: The server's program is not there, a variable is not set, or a server over HTTP
+            that is to keep episodes apart gives no sessions.
         InputError: A limit is not positive, or the SDK is not installed.
         InfrastructureError: The server cannot be started or reached, or makes no sense.
     """

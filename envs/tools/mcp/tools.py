@@ -32,11 +32,14 @@ _Call = Callable[[str, dict[str, JSON]], CallToolResult]
 
 def tools_of(server: McpServer, limits: Limits, *, per_episode: bool) -> list[Tool | UnboundTool]:
     """The tools of a server, as `mcp_tools` has it."""
-    shared = shared_connection(server, limits)
-    listed = shared.list_tools()
     if not per_episode:
-        return [_tool(server, limits, found, shared.call) for found in listed]
-    shared.close()
+        shared = shared_connection(server, limits)
+        return [_tool(server, limits, found, shared.call) for found in shared.list_tools()]
+    asked = Connection(server, limits, isolated=True)
+    try:
+        listed = asked.list_tools()
+    finally:
+        asked.close_soon()
     sessions = _Sessions(server, limits)
     return [_unbound(server, limits, found, sessions) for found in listed]
 

@@ -79,3 +79,10 @@ def loopback(request) -> Iterator[Loopback]:
     server = Loopback(request.param)
     yield server
     server.kill()
+
+
+@pytest.fixture
+def stateless() -> Iterator[HttpServer]:
+    server = Loopback("stateless")
+    yield server.server
+    server.kill()

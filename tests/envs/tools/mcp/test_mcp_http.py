@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from reachgym.envs import ListTaskset, Message, Task, ToolCall, ToolEnv
-from reachgym.envs.errors import InfrastructureError, ToolError
+from reachgym.envs.errors import ConfigError, InfrastructureError, ToolError
 from reachgym.envs.tools.mcp import HttpServer, mcp_tools
 
 
@@ -79,6 +79,12 @@ def test_each_episode_has_a_session_of_its_own_and_a_restarted_server_ends_it(lo
         env.step(step)
     env.reset()
     assert env.step(step)[0][0].content == "2"
+
+
+def test_a_server_that_gives_no_sessions_cannot_keep_episodes_apart(stateless, by_name):
+    assert by_name(stateless)["add"].run({"a": 1}) == "2"
+    with pytest.raises(ConfigError, match="gives no sessions over HTTP"):
+        mcp_tools(stateless, per_episode=True)
 
 
 class Strange(BaseHTTPRequestHandler):

@@ -248,19 +248,18 @@ def test_names_are_such_as_endpoints_take(raw_server):
     assert len(set(long)) == len(long)
 
 
-def test_the_whole_of_an_environment(sdk_server):
-    env = ToolEnv(ListTaskset([Task("t", "p", "g")]), tools=mcp_tools(sdk_server()))
+def test_the_whole_of_an_environment(tools):
+    env = ToolEnv(ListTaskset([Task("t", "p", "g")]), tools=list(tools.values()))
     env.reset()
     calls = (ToolCall("a", "t__add", {"a": 1}), ToolCall("b", "t__add", {"b": 1}))
     replies, *_ = env.step(Message("assistant", tool_calls=calls))
     assert [reply.content for reply in replies] == ["2", "t__add takes (a, b). 'a' is missing"]
 
 
-def test_an_interrupt_cancels_the_call(sdk_server, by_name):
-    tools = by_name(sdk_server(name="interrupted"))
+def test_an_interrupt_cancels_the_call(tools):
     main = threading.main_thread().ident
     assert main is not None
     threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        tools["sleep"].run({"seconds": 600})
-    wait_until(lambda: tools["interrupted"].run({}) == "[600.0]")
+        tools["sleep"].run({"seconds": 602})
+    wait_until(lambda: "602" in tools["interrupted"].run({}))

@@ -1,4 +1,4 @@
-"""A server made with the SDK; `python sdk_server.py [stdio | PORT] [wait=SECONDS] [json | sse]`."""
+"""A server made with the SDK; `python sdk_server.py [stdio | PORT] [BEHAVIOUR...]`."""
 
 import asyncio
 import os
@@ -129,6 +129,7 @@ def main() -> None:
             host="127.0.0.1",
             port=int(transport),
             json_response="json" in behaviours,
+            stateless_http="stateless" in behaviours,
         )
 
 

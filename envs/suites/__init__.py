@@ -15,6 +15,7 @@ _ENTRY_POINTS = {
     "reachgym/Compose-v0": "reachgym.envs.suites.compose:make_compose",
     "reachgym/DataAnalysis-v0": "reachgym.envs.suites.data_analysis.environment:make_data_analysis",
     "reachgym/CodeSynthesis-v0": "reachgym.envs.suites.code_synthesis:make_code_synthesis",
+    "reachgym/BlackBox-v0": "reachgym.envs.suites.black_box:make_black_box",
     "reachgym/CodeRepair-v0": "reachgym.envs.suites.code_repair.environment:make_code_repair",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
@@ -161,6 +162,17 @@ def test_a_server_that_died_is_an_infrastructure_failure_and_is_replaced(isolate
     with pytest.raises(SandboxError, match="it ended"):
         isolated.call("add", 1, 2)
     assert isolated.call("add", 1, 2) == 3
+
+
+def test_a_fork_has_servers_of_its_own(isolated):
+    ours = isolated.call("parent")
+    fork = get_context("fork")
+    theirs = fork.SimpleQueue()
+    process = fork.Process(target=lambda: theirs.put(isolated.call("parent")))
+    process.start()
+    assert theirs.get() != ours
+    process.join()
+    assert isolated.call("parent") == ours
 
 
 def test_a_module_that_cannot_be_imported_says_so():

@@ -262,4 +262,4 @@ def test_an_interrupt_cancels_the_call(tools):
     threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         tools["sleep"].run({"seconds": 602})
-    wait_until(lambda: "602" in tools["interrupted"].run({}))
+    wait_until(lambda: "602" in tools["interrupted"].run({}), within_s=5.0)

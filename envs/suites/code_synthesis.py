@@ -34,6 +34,7 @@ from reachgym.envs.suites.programs.judging import (
 from reachgym.envs.suites.programs.languages import (
     ENGLISH,
     SHORT,
+    fits,
     read_steps,
     spell_steps,
     told_letters,
@@ -53,7 +54,6 @@ LEVELS: Mapping[int, str] = {
     4: "four steps, and the word",
 }
 TOOLS: Mapping[str, WorkspaceTool] = {"python": python_tool}
-LONGEST_ANSWER = 64
 
 _BUDGET = Budget(turns=16)
 _SHOWN = 3
@@ -120,7 +120,7 @@ class CodeSynthesisTaskset:
         )
         if self._text == "chat":
             return next(drawn)
-        return next(p for p in drawn if len(expression_of(p.steps)) <= LONGEST_ANSWER)
+        return next(program for program in drawn if fits(program.steps))
 
 
 def _solution(program: Program, text: Text) -> str:

@@ -12,7 +12,7 @@ from itertools import count
 from reachgym.envs.errors import TaskError
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.suites.programs.drawing import Program, draw_program, draw_word
-from reachgym.envs.suites.programs.languages import SHORT
+from reachgym.envs.suites.programs.languages import SHORT, fits
 from reachgym.envs.suites.programs.steps import (
     Function,
     Kind,
@@ -24,7 +24,6 @@ from reachgym.envs.suites.programs.steps import (
 from reachgym.envs.types import Split
 
 HEAD = "M:"
-LONGEST_ANSWER = 64
 
 _SHOWN = 3
 _HIDDEN = 6
@@ -76,7 +75,7 @@ def draw_wrong(level: int, split: Split, *place: str | int) -> Wrong:
 
 def _shown(program: Program, steps: Steps) -> Wrong | None:
     """The program with its first example, if it is to be told from the others by that."""
-    if max(len(expression_of(one)) for one in (program.steps, steps)) > LONGEST_ANSWER:
+    if not (fits(program.steps) and fits(steps)):
         return None
     (given, expected), *_ = program.shown
     pairs = (*program.shown, *program.hidden)

@@ -9,7 +9,7 @@ from reachgym.envs.errors import TaskError
 from reachgym.envs.suites.programs import inputs
 from reachgym.envs.suites.programs.catalogue import KINDS, SEALS
 from reachgym.envs.suites.programs.drawing import Language
-from reachgym.envs.suites.programs.steps import Kind, Step
+from reachgym.envs.suites.programs.steps import Kind, Step, expression_of
 
 ENGLISH = Language(
     KINDS,
@@ -51,8 +51,18 @@ SHORT = Language(
     compared=3,
 )
 
+_LONGEST_SINGLE = 24
+_LONGEST = 64
 _SPELT = re.compile(r"([a-z]+)([-+])([a-z]+)")
 _KIND_OF = {kind.name: kind for kind in SHORT.every}
+
+
+def fits(steps: Sequence[Step]) -> bool:
+    """Whether steps of the short language make an expression that a small model can answer with.
+
+    One step is written in as many characters as constrained decoding allows.
+    """
+    return len(expression_of(steps)) <= (_LONGEST_SINGLE if len(steps) == 2 else _LONGEST)
 
 
 def spell_steps(steps: Sequence[Step]) -> str:

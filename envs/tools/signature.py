@@ -16,6 +16,7 @@ from reachgym.envs.workspace import Workspace
 
 _SECTION = re.compile(r"^\s*(Args|Arguments|Returns|Raises|Yields):\s*$", re.MULTILINE)
 _ARGUMENT = re.compile(r"^(\w+)(?:\s*\([^)]*\))?:\s*(.*)$")
+_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _BY_PLACE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
 
@@ -55,6 +56,11 @@ def read_signature(function: Callable[..., object]) -> Signature:
 def _check_kind(function: Callable[..., object]) -> None:
     if not inspect.isroutine(function):
         raise InputError(f"a tool is made of a function or a method; got {function!r}")
+    if not _NAME.fullmatch(function.__name__):
+        raise InputError(
+            "a tool's name has at most 64 ASCII letters, digits and underscores, as endpoints take "
+            f"no other; got {function.__name__!r}"
+        )
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise InputError(
             f"tool {function.__name__} is async, and environments are synchronous; make it a plain "

@@ -368,6 +368,14 @@ def opaque(a: Opaque) -> str:
     return str(a)
 
 
+def misnamed(a: int) -> int:
+    """Have a name that no endpoint takes."""
+    return a
+
+
+misnamed.__name__ = "größe"
+
+
 async def awaited(a: int) -> int:
     """Be awaited."""
     return a
@@ -408,6 +416,7 @@ def unresolvable(a: Nowhere) -> str:  # noqa: F821 - the fault that is tested
         (misdescribed, r"describes 'qeury'; the parameters are \(query\)"),
         (opaque, "no JSON schema"),
         (unresolvable, "'Nowhere' is not defined"),
+        (misnamed, "ASCII letters.*got 'größe'"),
         (awaited, "awaited is async.*plain function"),
         (yielding, "yielding yields.*return it instead"),
         (late_workspace, "must be the first parameter, and the only one; got it as 'workspace'"),

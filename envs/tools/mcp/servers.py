@@ -16,7 +16,7 @@ from reachgym.envs.errors import ConfigError
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _HIDDEN = "[hidden]"
-_SHORTEST_SECRET = 4
+_SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,24 @@ def expand(text: str, server: str) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def secrets_of(server: McpServer) -> list[str]:
+    """What may be secret of what a server is given, in whole and in words."""
+    if isinstance(server, StdioServer):
+        given, open_texts = server.env.values(), server.args
+    else:
+        given, open_texts = server.headers.values(), [server.url]
+    filled = [
+        os.environ.get(match[1], "") for text in open_texts for match in _VARIABLE.finditer(text)
+    ]
+    whole = [expand(text, server.name) for text in given] + filled
+    parts = {part for text in whole for part in (text, *text.split())}
+    return sorted((part for part in parts if len(part) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
 def hide(text: str, secrets: Sequence[str]) -> str:
-    """The text without values that were given to the server for itself."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, _HIDDEN)
+    """The text without secrets, the longest first."""
+    for secret in secrets:
+        text = text.replace(secret, _HIDDEN)
     return text
 
 

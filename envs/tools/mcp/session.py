@@ -16,7 +16,14 @@ from pydantic import ValidationError
 
 from reachgym.envs.tools.mcp.http import http_transport
 from reachgym.envs.tools.mcp.limits import Limits, Traces
-from reachgym.envs.tools.mcp.servers import HttpServer, McpServer, StdioServer, expand, hide
+from reachgym.envs.tools.mcp.servers import (
+    HttpServer,
+    McpServer,
+    StdioServer,
+    expand,
+    hide,
+    secrets_of,
+)
 from reachgym.envs.tools.mcp.stdio import Launch, stdio_transport
 
 _T = TypeVar("_T")
@@ -47,9 +54,8 @@ class Session:
     """
 
     def __init__(self, server: McpServer, limits: Limits, *, isolated: bool) -> None:
-        secrets = server.env if isinstance(server, StdioServer) else server.headers
-        values = [expand(value, server.name) for value in secrets.values()]
-        self.traces = Traces(lambda text: hide(text, values))
+        secrets = secrets_of(server)
+        self.traces = Traces(lambda text: hide(text, secrets))
         self._stop = asyncio.Event()
         self._ready = asyncio.Event()
         # Sessions exist in the handshake's protocols only; without one, HTTP keeps no state apart.

@@ -215,10 +215,12 @@ def test_a_server_sees_only_the_variables_that_it_is_given(sdk_server, by_name, 
 
 def test_what_a_server_was_given_for_itself_is_in_no_error(raw_server, by_name, monkeypatch):
     monkeypatch.setenv("GIVEN", "for-the-server")
-    tools = by_name(raw_server(name="env", env={"TOKEN": "${GIVEN}"}))
+    monkeypatch.setenv("NAMED", "in-an-argument")
+    given = {"TOKEN": "Bearer ${GIVEN}", "OTHER": "written-in-the-file"}
+    tools = by_name(raw_server("", "${NAMED}", name="env", env=given))
     with pytest.raises(InfrastructureError) as caught:
-        tools["swear"].run({"text": "bad token for-the-server"})
-    assert "bad token [hidden]" in str(caught.value)
+        tools["swear"].run({"text": "bad: for-the-server, written-in-the-file, in-an-argument"})
+    assert "bad: [hidden], [hidden], [hidden]" in str(caught.value)
 
 
 @pytest.mark.parametrize(

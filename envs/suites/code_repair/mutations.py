@@ -89,8 +89,6 @@ def _swapped(node: ast.AST) -> Iterator[dict[str, object]]:
         yield {"args": node.args[::-1]}
     if isinstance(node, ast.Slice) and (node.lower is None) != (node.upper is None):
         yield {"lower": node.upper, "upper": node.lower}
-    if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load):
-        yield {"elts": node.elts[::-1]}
 
 
 def _wrong_function(node: ast.AST) -> Iterator[dict[str, object]]:

@@ -151,9 +151,9 @@ def function_tree(name: str, steps: tuple[Step, ...]) -> ast.FunctionDef:
 
 
 def _bug(function: _Drawn, rng: random.Random) -> Mutation | None:
-    """A change that no call raises on, and some shown and hidden calls tell; None if none is."""
+    """A change on which no call raises, and which shown and hidden calls tell; None if none is."""
     possible = mutations(function.tree)
-    kinds = sorted({mutation.kind for mutation in possible}, key=lambda _: rng.random())
+    kinds = sorted(dict.fromkeys(m.kind for m in possible), key=lambda _: rng.random())
     for kind in kinds:
         of_kind = [mutation for mutation in possible if mutation.kind == kind]
         for mutation in sorted(of_kind, key=lambda _: rng.random()):
@@ -171,12 +171,15 @@ def _shows(function: _Drawn) -> bool:
     tree = ast.Module([function.tree], [])
     exec(compile(ast.fix_missing_locations(tree), "<bug>", "exec"), names)  # noqa: S102 - our own
     program, run = function.program, names[function.name]
+    pairs = (*program.shown, *program.hidden)
     try:
-        shown = sum(run(value) != output for value, output in program.shown)
-        hidden = sum(run(value) != output for value, output in program.hidden)
+        given = [run(value) for value, _ in pairs]
     except (ArithmeticError, LookupError, NameError, TypeError, ValueError):
         return False
-    return shown > 0 and hidden >= _FEWEST_WRONG
+    wrong = [came != output for came, (_, output) in zip(given, pairs, strict=True)]
+    # Who calls it must be given what can be worked on, too.
+    same_type = all(isinstance(came, str) for came in given)
+    return same_type and any(wrong[:_SHOWN]) and sum(wrong[_SHOWN:]) >= _FEWEST_WRONG
 
 
 def _module(package: str, number: int, functions: list[_Drawn]) -> str:

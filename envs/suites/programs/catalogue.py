@@ -32,7 +32,7 @@ SEALS: Mapping[Type, Sequence[Kind]] = {
             "numbers",
             "text",
             "Write `{w}`, and behind it the numbers in decimal digits, with a comma before each.",
-            'x = "{w}" + "".join("," + str(v) for v in x)',
+            'x = "{w}" + "".join(["," + str(v) for v in x])',
             {"w": ()},
         ),
     ),

@@ -133,7 +133,7 @@ x = balance""",
         "text",
         "Replace each number by the letter at that place of the alphabet, a being at 0, b at 1 and "
         "so on, modulo 26, and join the letters.",
-        'x = "".join(chr(v % 26 + 97) for v in x)',
+        'x = "".join([chr(v % 26 + 97) for v in x])',
     ),
 )
 
@@ -172,9 +172,12 @@ NUMBER_KINDS = (
         "number",
         "Call it u0 and let u1 be {a}; each later one is {p} times the one before it plus {q} "
         "times the one before that, modulo {m}. Take u{t}.",
-        """before, last = x, {a}
+        """before = x
+last = {a}
 for _ in range({t} - 1):
-    before, last = last, (last * {p} + before * {q}) % {m}
+    following = (last * {p} + before * {q}) % {m}
+    before = last
+    last = following
 x = last""",
         {"a": _FEW, "p": _FEW, "q": _FEW, "m": _PRIMES, "t": (3, 4, 5)},
     ),

@@ -34,7 +34,8 @@ class Kind:
         takes: The type of the value before.
         gives: The type of the value after.
         sentence: What it does, in words; `{a}` stands for a value of the choices for `a`.
-        code: What it does, in lines of Python that read and assign `x`.
+        code: What it does, in lines of Python that read and assign `x`; without tuples and
+            generators, which versions of Python unparse differently.
         choices: What may be filled in, by name.
     """
 

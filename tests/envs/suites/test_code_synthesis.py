@@ -249,9 +249,12 @@ def test_terse_texts_are_short_and_keep_to_the_small_models_alphabet(level):
         )
 
 
-def test_the_first_terse_task_stays_what_it_is():
-    task = CodeSynthesisTaskset(0, 1, "terse").task("train", 0)
+def test_tasks_stay_what_they_are():
+    taskset = CodeSynthesisTaskset(0, 1, "terse")
+    task = taskset.task("train", 0)
     assert (task.prompt, task.gold) == ("F:w-muior", "'muior'+x.swapcase()")
+    assert content_hash(taskset, "train", 20) == "ef77b98d560824af"
+    assert content_hash(CodeSynthesisTaskset(0, 4), "held_out", 20) == "da3a8d47ae236a25"
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ if end == "kill":
 """
 
 
-@pytest.mark.parametrize("end", ["exit", "kill", "fork"])
+@pytest.mark.parametrize("end", ["kill", "fork"])
 def test_no_server_outlives_the_process_that_started_it(tmp_path, end):
     program = [sys.executable, "-c", PROGRAM, str(RAW_SERVER), str(tmp_path / "pids"), end]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as started:

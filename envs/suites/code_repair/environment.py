@@ -269,8 +269,9 @@ FAMILY = FamilyInfo(
         "that repairs by trying changes until the tests pass has read the files.\n\n"
         "**Splits and worlds.** A hash of each word and name says whose split it is, in every "
         "world; the splits do not end. Another world seed draws other packages.\n\n"
-        "**Evidence.** None is asked for besides the repaired files. With information withheld "
-        "there are no files; shuffled, there is another task's package.\n\n"
+        "**Evidence.** The repaired files; the right names without a call of a tool are a guess, "
+        "with reward 0. With information withheld there are no files; shuffled, there is another "
+        "task's package. The terse text hides nothing.\n\n"
         "**Milestones.** One, in the chat text: a module with a bug was changed."
     ),
 )

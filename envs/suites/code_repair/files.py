@@ -41,7 +41,8 @@ def repair_metadata(package: Package) -> dict[str, JSON]:
 def judge_files(attempt: Attempt) -> Verdict:
     """Passed when the modules pass every hidden test and the answer names what was repaired.
 
-    The modules are read from the session as text, whatever has become of the rest of it.
+    The modules are read from the session as text, whatever has become of the rest of it. The right
+    names without any call of a tool are a guess.
 
     Raises:
         SandboxError: The sandbox itself failed.
@@ -52,7 +53,8 @@ def judge_files(attempt: Attempt) -> Verdict:
     if missing:
         return Verdict(0.0, False, f"The answer does not name {', '.join(missing)}.")
     if not attempt.results:
-        return Verdict(0.0, False, "No tool was called, so the files are as they were.")
+        told = f"{attempt.task.gold}: right, but no tool was called and nothing repaired: a guess."
+        return Verdict(0.0, False, told, guess=True)
     try:
         files = {path: _read(attempt, path) for path in sorted(_names(attempt.task, _MODULES))}
     except InputError as error:

@@ -62,15 +62,16 @@ def draw_wrong(level: int, split: Split, *place: str | int) -> Wrong:
     agree with the program on all its inputs.
     """
     word = draw_word(split, *place)
-    for attempt in count():
-        where = (*place, attempt)
-        program = draw_program(SHORT, level, word, where, shown=_SHOWN, hidden=_HIDDEN)
-        rng = random.Random(derive_seed("wrong", *where))
-        for steps in sorted(_changed(program.steps), key=lambda _: rng.random()):
-            wrong = _shown(program, steps)
-            if wrong is not None:
-                return wrong
-    raise AssertionError("counting does not end")
+    attempts = (_attempt(level, word, *place, attempt) for attempt in count())
+    return next(wrong for wrong in attempts if wrong is not None)
+
+
+def _attempt(level: int, word: str, *place: str | int) -> Wrong | None:
+    program = draw_program(SHORT, level, word, place, shown=_SHOWN, hidden=_HIDDEN)
+    rng = random.Random(derive_seed("wrong", *place))
+    changed = sorted(_changed(program.steps), key=lambda _: rng.random())
+    found = (_shown(program, steps) for steps in changed)
+    return next((wrong for wrong in found if wrong is not None), None)
 
 
 def _shown(program: Program, steps: Steps) -> Wrong | None:

@@ -227,12 +227,9 @@ def test_the_right_names_without_a_repair_do_not_pass():
     env = make_code_repair(2)
     (task,) = tasks(2, n=1)
     verdict = said(env, task, task.gold)
-    assert (verdict.passed, verdict.explanation) == (
-        False,
-        "No tool was called, so the files are as they were.",
-    )
+    assert (verdict.passed, verdict.reward, verdict.guess) == (False, 0.0, True)
     verdict = after(env, task, ("shell", "true"), task.gold)
-    assert (verdict.passed, verdict.reward) == (False, 0.0)
+    assert (verdict.passed, verdict.reward, verdict.guess) == (False, 0.0, False)
     assert "test cases passed" in verdict.explanation
 
 

@@ -17,6 +17,7 @@ from reachgym.envs.types import (
     Verdict,
 )
 from reachgym.envs.verifier import Attempt, Verifier, exact_match
+from reachgym.envs.workspace import Workspace
 
 # Importing data sets and suites registers their environments.
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ToolSpec",
     "Verdict",
     "Verifier",
+    "Workspace",
     "exact_match",
     "make",
     "register",

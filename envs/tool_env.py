@@ -101,7 +101,7 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         self.action_space = MessageSpace("assistant")
         self._workspace = Workspace(sandbox)
         self.information = information
-        made = [item if isinstance(item, Tool) else item(self._workspace) for item in tools]
+        made = [_bound(item, self._workspace) for item in tools]
         self._tools = [told(item, lambda: self.information) for item in made]
         self._max_result_chars = max_result_chars
         self._toolbox = Toolbox(self._tools, max_result_chars)
@@ -327,3 +327,10 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         if not milestones:
             return 0
         return count_reached(milestones, self._played.attempt(None, self._workspace))
+
+
+def _bound(item: Tool | WorkspaceTool, workspace: Workspace) -> Tool:
+    made = item if isinstance(item, Tool) else item(workspace)
+    if not isinstance(made, Tool):
+        raise InputError(f"tools are functions under @tool; got {item!r} without it")
+    return made

@@ -53,6 +53,7 @@ class Workspace:
         self._state: State = {}
         self._session: Session | None = None
         self._level: str | None = None
+        self._endings: list[Callable[[], None]] = []
 
     @property
     def task(self) -> Task:
@@ -157,8 +158,15 @@ class Workspace:
         self._session = session
         self._level = place.level
 
+    def at_end(self, close: Callable[[], None]) -> None:
+        """Have something closed when the episode ends, or is gone on with from another moment."""
+        self._endings.append(close)
+
     def end(self) -> None:
-        """End the episode's session, if it has one; again does nothing."""
+        """End the episode's session and what else it holds open; again does nothing."""
+        endings, self._endings = self._endings, []
+        for close in endings:
+            close()
         if self._session is not None:
             self._session.close()
             self._session = None

@@ -468,3 +468,11 @@ def test_a_reset_gives_the_whole_budget_of_turns_again(make_env, say):
     started(env)
     *_, truncated, _ = env.step(say.shouts("b"))
     assert not truncated
+
+
+def test_a_function_that_is_no_tool_is_refused_with_what_to_do():
+    def shout(text):
+        return str(text)
+
+    with pytest.raises(InputError, match="under @tool; got .*shout"):
+        ToolEnv(ListTaskset([TASK]), tools=[shout])

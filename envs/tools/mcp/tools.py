@@ -93,11 +93,13 @@ class _Session:
         self.number = number
         self.connection = connection
         self.calls = 0
+        self.closed = False
         # Nothing waits here: a collection may happen in any thread.
         self._end = weakref.finalize(workspace, connection.close_soon)
         self._end.atexit = False
 
     def close(self) -> None:
+        self.closed = True
         self._end.detach()
         self.connection.close()
 
@@ -124,19 +126,18 @@ class _Sessions:
             held = self._held.get(workspace)
         known = workspace.state.get(self._key)
         if known is None:
-            return self._begin(workspace, held)
-        if held is None or known != [held.number, held.calls]:
+            return self._begin(workspace)
+        if held is None or held.closed or known != [held.number, held.calls]:
             raise InfrastructureError(
                 f"what the MCP server '{self._server.name}' has done cannot be undone, so that an "
-                "episode that has called it cannot be gone on with from an earlier moment"
+                "episode that has called it cannot be gone on with from a snapshot"
             )
         return held
 
-    def _begin(self, workspace: Workspace, before: _Session | None) -> _Session:
-        if before is not None:
-            before.close()
+    def _begin(self, workspace: Workspace) -> _Session:
         connection = Connection(self._server, self._limits, isolated=True)
         begun = _Session(next(self._numbers), connection, workspace)
         with self._lock:
             self._held[workspace] = begun
+        workspace.at_end(begun.close)
         return begun

@@ -69,16 +69,22 @@ def test_an_episode_finds_nothing_of_others_in_a_session_of_its_own(make_env):
     assert keep(first, "d") == "d"
 
 
-def test_an_ended_episodes_server_ends_with_the_next_one_or_with_the_environment(make_env):
+def test_an_ended_episodes_server_ends_with_it(make_env):
+    env = make_env(per_episode=True)
+    for end in (env.reset, env.close, lambda: env.step(Message("assistant", "an answer"))):
+        env.reset()
+        server = int(say(env, "raw__process"))
+        end()
+        assert not runs(server)
+
+
+def test_a_forgotten_environments_server_ends_with_it(make_env):
     env = make_env(per_episode=True)
     env.reset()
-    before = int(say(env, "raw__process"))
-    env.reset()
-    after = int(say(env, "raw__process"))
-    assert not runs(before)
+    server = int(say(env, "raw__process"))
     del env
     gc.collect()
-    wait_until(lambda: not runs(after))
+    wait_until(lambda: not runs(server))
 
 
 def test_a_lost_session_is_not_replaced_within_its_episode(make_env):
@@ -94,12 +100,11 @@ def test_a_lost_session_is_not_replaced_within_its_episode(make_env):
     assert keep(env, "c") == "c"
 
 
-def test_an_episode_cannot_be_gone_on_with_from_before_a_call(make_env):
+def test_an_episode_that_made_a_call_cannot_be_gone_on_with(make_env):
     env = make_env(per_episode=True)
     env.reset()
     keep(env, "a")
     snapshot = env.snapshot()
-    env.restore(snapshot)
     assert keep(env, "b") == "a b"
     env.restore(snapshot)
     with pytest.raises(InfrastructureError, match="cannot be undone"):

@@ -102,18 +102,19 @@ class MilestoneRuns:
                 and leaving it out might favour some attempts over others.
         """
         level = state.level + 1
-        if state.snapshot is None or state.milestones >= level:
+        to_milestone = level < self.levels
+        if state.snapshot is None or (to_milestone and state.milestones >= level):
             return replace(state, level=level)
         episode = _Segment(self._env, replace(self._attempt, seed=seed))
         episode.resume(state, state.snapshot)
         while episode.take_turn(self._agent):
-            if level < self.levels:
+            if to_milestone:
                 moment = episode.moment(level)
                 if moment.milestones >= level:
                     return self._keep(moment)
                 _close(moment)
         _require_scored(episode)
-        return _succeeded(episode.trajectory(), state, level)
+        return self._succeeded(episode.trajectory(), level)
 
     def close(self) -> None:
         """Close every snapshot that was taken, and the environment; again does nothing."""
@@ -132,6 +133,20 @@ class MilestoneRuns:
         """Close."""
         self.close()
 
+    def _succeeded(self, trajectory: Trajectory, level: int) -> Moment | None:
+        """The end of an attempt as a moment, if it passed: every milestone lies behind it."""
+        if not trajectory.verdict.passed:
+            return None
+        return Moment(
+            level=level,
+            milestones=self.levels - 1,
+            opening=trajectory.opening,
+            turns=trajectory.turns,
+            usage=trajectory.usage,
+            elapsed_s=trajectory.timings.wall_s,
+            snapshot=None,
+        )
+
     def _keep(self, moment: Moment) -> Moment:
         self._kept.callback(_close, moment)
         return moment
@@ -146,7 +161,6 @@ class _Segment(Episode):
         Raises:
             SandboxError: The snapshot's session cannot be branched.
         """
-        self.env.budget = self.attempt.budget
         self.env.restore(snapshot)
         self._opening = moment.opening
         self._turns = list(moment.turns)
@@ -191,15 +205,6 @@ class _Segment(Episode):
             elapsed_s=elapsed_s,
             snapshot=snapshot,
         )
-
-
-def _succeeded(trajectory: Trajectory, start: Moment, level: int) -> Moment | None:
-    """The end of an attempt as a moment, if it passed."""
-    if not trajectory.verdict.passed:
-        return None
-    return replace(
-        start, level=level, turns=trajectory.turns, usage=trajectory.usage, snapshot=None
-    )
 
 
 def _require_scored(episode: Episode) -> None:

@@ -184,12 +184,24 @@ def test_milestones_reached_in_one_turn_count_for_the_levels_that_follow():
         assert run(second, seed=2).milestones == 3
 
 
+def test_milestones_beyond_the_levels_are_no_success():
+    def act(messages, seed):
+        del seed
+        return probes(0, 1, 2) if len(messages) == 1 else Message("assistant", "-")
+
+    with runs(ScriptedAgent(act), milestones=1) as run:
+        first = run(run.start(), seed=0)
+        assert (first.level, first.milestones) == (1, 3)
+        assert run(first, seed=1) is None
+
+
 def test_a_success_has_every_level_that_follows_behind_it():
     with runs(milestones=9) as run:
         state = run.start()
         for level in range(run.levels):
             state = run(state, seed=level)
         assert (run.levels, state.level, state.snapshot) == (10, 10, None)
+        assert (state.milestones, len(state.turns), state.usage.turns) == (9, 4, 4)
 
 
 def test_a_wrong_answer_and_a_guess_end_an_attempt():

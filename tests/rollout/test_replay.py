@@ -71,6 +71,10 @@ def found(replayed: Replayed) -> list[tuple[int | None, str]]:
 COUNTED = (asks(("count", {"to": 3})), Message("assistant", "3"))
 
 
+# Their verifiers look at what the tools left behind, which a record does not hold.
+JUDGED_BY_PLACE = {"api_quest", "black_box", "code_repair"}
+
+
 @pytest.mark.parametrize("live", [False, True])
 @pytest.mark.parametrize("family", families(), ids=lambda family: family.name)
 def test_an_oracles_attempts_come_out_the_same(family, live):
@@ -86,7 +90,9 @@ def test_an_oracles_attempts_come_out_the_same(family, live):
                 place = rebuilder.place(stored)
                 assert place.task == task
                 replayed = replay(stored, place.env, place.task, live=live)
-                assert replayed == Replayed((), stored.verdict)
+                needs_place = family.name in JUDGED_BY_PLACE and not live
+                expected = None if needs_place else stored.verdict
+                assert replayed == Replayed((), expected, needs_place)
                 assert stored.verdict.passed
 
 

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import bm25s
 
-from reachgym.envs.retrieval.bm25 import BM25Index, Scores, build_scores
+from reachgym.envs.errors import InputError
+from reachgym.envs.retrieval.bm25 import BM25Index, ordered_by_id
 from reachgym.envs.retrieval.corpus import Document
 from reachgym.envs.retrieval.node_cache import NodeCache, default_root
+from reachgym.envs.retrieval.stored import LAYOUT, open_index, write_index
 
 # Building takes a fifth of a second from here on. Opening takes a tenth of building at 1,000
 # documents of thirty words already, but nobody waits for some milliseconds.
 WORTH_SHARING = 10_000
-_LAYOUT = 1
 _TRIES = 3
 
 
 def search_index(documents: Iterable[Document], cache_root: Path | None = None) -> BM25Index:
     """A BM25 index, shared by the node's processes if the corpus is large.
 
-    What is shared are the scores and the vocabulary, keyed by the documents' content and by the
-    version of bm25s; searches find the same as with `BM25Index(documents)`. Where the cache cannot
-    be used (see `NodeCache`) the index is built in memory.
+    Documents, words and scores are shared, keyed by the documents' content and by the version of
+    bm25s; searches find the same as with `BM25Index(documents)`. Where the cache cannot be used
+    (see `NodeCache`) the index is built in memory.
 
     Args:
         documents: The corpus.
@@ -33,36 +34,28 @@ def search_index(documents: Iterable[Document], cache_root: Path | None = None) 
     Raises:
         ConfigError: Two documents share an id.
     """
-    corpus = list(documents)
-    if len(corpus) < WORTH_SHARING:
-        return BM25Index(corpus)
+    ordered = ordered_by_id(documents)
+    if len(ordered) < WORTH_SHARING:
+        return BM25Index(ordered)
+    return _shared(_key(ordered), lambda: BM25Index(ordered), cache_root)
+
+
+def _shared(key: str, build: Callable[[], BM25Index], cache_root: Path | None) -> BM25Index:
     root = (default_root() if cache_root is None else cache_root) / "indexes"
-    return BM25Index(corpus, lambda ordered: _shared_scores(ordered, root))
-
-
-def _shared_scores(ordered: Sequence[Document], root: Path) -> Scores:
-    key = _key(ordered)
     for _ in range(_TRIES):
         try:
-            return _load(NodeCache(root).folder(key, lambda draft: _save(ordered, draft)))
-        except FileNotFoundError:
-            continue  # Another process made room just now.
+            folder = NodeCache(root).folder(key, lambda draft: write_index(build(), draft))
         except OSError:
             break  # A full disk, or a folder that is not this user's.
-    return build_scores(ordered)
-
-
-def _save(ordered: Sequence[Document], folder: Path) -> None:
-    build_scores(ordered).scorer.save(folder, show_progress=False)
-
-
-def _load(folder: Path) -> Scores:
-    scorer = bm25s.BM25.load(folder, mmap=True, load_vocab=True, show_progress=False)
-    return Scores(scorer.vocab_dict, scorer)
+        try:
+            return open_index(folder)
+        except InputError:
+            continue  # Another process made room just now.
+    return build()
 
 
 def _key(ordered: Sequence[Document]) -> str:
-    digest = hashlib.sha256(f"{_LAYOUT} {bm25s.__version__}".encode())
+    digest = hashlib.sha256(f"{LAYOUT} {bm25s.__version__}".encode())
     for document in ordered:
         for text in (document.id, document.title, document.text):
             content = text.encode("utf-8", "surrogatepass")

@@ -101,7 +101,7 @@ def test_documents_that_share_an_id_are_refused_before_anything_is_written(tmp_p
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone", "manifest"])
 def test_a_damaged_index_is_built_again(tmp_path, damage):
     plain = found(search_index(DOCUMENTS, tmp_path))
-    data = next(tmp_path.rglob("data.csc.index.npy"))
+    data = next(tmp_path.rglob("scores.npy"))
     content = data.read_bytes()
     if damage == "cut":
         data.write_bytes(content[:-8])

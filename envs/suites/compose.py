@@ -27,7 +27,7 @@ from reachgym.envs.tool_env import ToolEnv
 from reachgym.envs.types import JSON, Budget, Message, Split, Task
 
 DIFFICULTIES = range(1, 5)
-TEXT_LETTERS = 4
+TEXT_LETTERS = 5
 
 _BUDGET = Budget(turns=16)
 _LETTERS = range(2, 9)

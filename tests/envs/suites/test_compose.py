@@ -38,7 +38,7 @@ def test_a_text_belongs_to_one_split():
 @pytest.mark.parametrize("difficulty", [1, 2, 3, 4])
 def test_no_chain_of_operations_undoes_itself(difficulty):
     taskset = make_compose(difficulty).taskset
-    chains = Counter(taskset.task("train", i).prompt[7:] for i in range(2000))
+    chains = Counter(taskset.task("train", i).prompt[8:] for i in range(2000))
     assert {len(chain) for chain in chains} == {difficulty}
     assert all(apply("abcd", chain) != "abcd" for chain in chains)
     assert {letter for chain in chains for letter in chain} == set("rsln")
@@ -49,7 +49,7 @@ def test_the_chat_text_says_the_same_task_in_sentences():
     for index in range(50):
         short, long = terse.task("train", index), chat.task("train", index)
         assert (short.id, short.gold) == (long.id, long.gold)
-        assert f"`{short.prompt[2:6]}`" in long.prompt
+        assert f"`{short.prompt[2:7]}`" in long.prompt
         assert len(long.prompt.splitlines()) == 5
 
 

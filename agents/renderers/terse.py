@@ -12,7 +12,7 @@ from reachgym.envs.types import Message, ToolCall, ToolSpec
 
 ALPHABET = ascii_letters + digits + "[]{}=;:/,.*+-()?!<>_'\"#%&|^~ \n"
 RESULT_CHARACTERS = 32
-GRAMMAR_CHARACTERS = 24
+GRAMMAR_CHARACTERS = 32
 
 _SPECIALS = 3
 _UNKNOWN = "\ufffd"
@@ -26,7 +26,7 @@ _TOOL_OF = {
     "f": ("probe", "x"),
 }
 _LETTER_OF = {name: letter for letter, (name, _) in _TOOL_OF.items()}
-_HOW = "write [s:QUERY] to search or [p:CODE] to run Python"
+_HOW = "write [LETTER:ARGUMENT], such as [s:QUERY] to search or [p:CODE] to run Python"
 
 
 class TerseRenderer:
@@ -87,7 +87,7 @@ class TerseRenderer:
         return "".join(ALPHABET[i - _SPECIALS] if i >= _SPECIALS else _UNKNOWN for i in ids)
 
     def grammar(self, tools: Sequence[ToolSpec]) -> Automaton:
-        """A call of an offered tool or an answer, of 1 to 24 characters, and nothing before it.
+        """A call of an offered tool or an answer, of 1 to 32 characters, and nothing before it.
 
         Scratch text is forbidden: a policy that may write it can wander through it and never call,
         and what constraining shall elicit is the call. Arguments cannot hold brackets, answers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +16,7 @@ from reachgym.envs.errors import ConfigError
 from reachgym.envs.retrieval.bm25 import BM25Index
 from reachgym.envs.retrieval.corpus import Document
 from reachgym.envs.retrieval.node_cache import NodeCache, default_root
-from reachgym.envs.retrieval.shared import WORTH_SHARING, search_index
+from reachgym.envs.retrieval.shared import WORTH_SHARING, corpus_index, search_index
 
 DOCUMENTS = [
     Document(f"d{i}", f"name{i % 97}", f"word{i % 13} word{i % 101} Zoë{i}")
@@ -78,6 +80,32 @@ def test_a_shared_index_finds_what_one_in_memory_finds(tmp_path):
     assert [item for item in before if item[0].name != "manifest.json"] == [
         item for item in after if item[0].name != "manifest.json"
     ]
+
+
+def corpus_file(path: Path, documents) -> Path:
+    rows = (json.dumps(dataclasses.asdict(document)) for document in documents)
+    path.write_text("\n".join(rows))
+    return path
+
+
+def test_a_corpus_on_disk_is_indexed_once_until_it_changes(tmp_path):
+    path, cache = corpus_file(tmp_path / "rows.jsonl", DOCUMENTS), tmp_path / "cache"
+    path.write_text(path.read_text() + "\n" * 2**21)
+    plain = found(BM25Index(DOCUMENTS))
+    assert found(corpus_index(path, cache)) == plain
+    scores = next(cache.rglob("scores.npy"))
+    written = scores.stat().st_mtime_ns
+    assert found(corpus_index(path, cache)) == plain
+    assert scores.stat().st_mtime_ns == written
+    corpus_file(path, DOCUMENTS[:-1])
+    path.write_text(path.read_text() + "\n" * 2**21)
+    assert len(corpus_index(path, cache).documents) == len(DOCUMENTS) - 1
+
+
+def test_a_small_corpus_on_disk_is_indexed_in_memory(tmp_path):
+    path = corpus_file(tmp_path / "rows.jsonl", DOCUMENTS[:50])
+    assert corpus_index(path, tmp_path / "cache").search("name5", 1)[0].doc_id == "d5"
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_small_corpus_stays_in_memory(tmp_path):

@@ -56,7 +56,8 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
     it.
 
     What runs a call (`run_call`), what scores an episode (`verifier`) and what tools tell
-    (`information`) can be replaced between episodes, e.g. by what answers from a record.
+    (`information`) can be replaced between episodes, e.g. by what answers from a record;
+    `milestones` tells those of a task.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - as gymnasium declares it
@@ -107,7 +108,7 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         self._toolbox = Toolbox(self._tools, max_result_chars)
         self.run_call: Callable[[ToolCall], ToolResult] = self._toolbox.call
         self.verifier = verifier
-        self._milestones = milestones
+        self.milestones = milestones
         self._system_prompt = system_prompt
         self._over = True
         self._record: Record | None = None
@@ -294,7 +295,7 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         results: tuple[ToolResult, ...] = (),
     ) -> tuple[Observation, float, bool, bool, Info]:
         # What is reached may be read off the session, which ends with the verdict.
-        reached = self._reached()
+        reached = self.reached
         verdict = self._judge(answer)
         info = self._told(results, verdict, reason, reached)
         return replies, verdict.reward or 0.0, not reason.truncated, reason.truncated, info
@@ -305,7 +306,7 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
         return verdict
 
     def _info(self, results: tuple[ToolResult, ...] = ()) -> Info:
-        return self._told(results, None, None, self._reached())
+        return self._told(results, None, None, self.reached)
 
     def _told(
         self,
@@ -322,8 +323,10 @@ class ToolEnv(gymnasium.Env[Observation, Message]):
             "milestones": reached,
         }
 
-    def _reached(self) -> int:
-        milestones = self._milestones(self.task)
+    @property
+    def reached(self) -> int:
+        """How many of its task's milestones the episode has reached."""
+        milestones = self.milestones(self.task)
         if not milestones:
             return 0
         return count_reached(milestones, self._played.attempt(None, self._workspace))

@@ -55,24 +55,27 @@ class MilestoneRuns:
     Snapshots are kept until `close`; of episodes that have a session each holds one open.
     """
 
-    def __init__(self, agent: Agent, attempt: Attempt, milestones: int) -> None:
+    def __init__(self, agent: Agent, attempt: Attempt, milestones: int | None = None) -> None:
         """Runs of one policy at one task.
 
         Args:
             agent: Who acts.
             attempt: What is attempted, where and under which budget; its seed is not used.
-            milestones: How many of the task's milestones to make levels, the first ones. More than
-                there are does no harm but to the bound, which reckons with as many levels.
+            milestones: How many of the task's milestones to make levels, the first ones; None for
+                all. More than there are does no harm but to the bound, which reckons with as many
+                levels.
 
         Raises:
             InputError: There is no such environment, or the number of milestones is below 0.
         """
-        if milestones < 0:
+        if milestones is not None and milestones < 0:
             raise InputError(f"milestones expects a count from 0 on, got {milestones}")
-        self.levels = milestones + 1
         self._agent = agent
         self._attempt = attempt
         self._env = make(attempt.env)
+        if milestones is None:
+            milestones = len(self._env.milestones(attempt.task))
+        self.levels = milestones + 1
         self._kept = ExitStack()
         self._kept.callback(self._env.close)
 
@@ -108,11 +111,8 @@ class MilestoneRuns:
         episode = _Segment(self._env, replace(self._attempt, seed=seed))
         episode.resume(state, state.snapshot)
         while episode.take_turn(self._agent):
-            if to_milestone:
-                moment = episode.moment(level)
-                if moment.milestones >= level:
-                    return self._keep(moment)
-                _close(moment)
+            if to_milestone and self._env.reached >= level:
+                return self._keep(episode.moment(level))
         _require_scored(episode)
         return self._succeeded(episode.trajectory(), level)
 
@@ -187,23 +187,14 @@ class _Segment(Episode):
             SandboxError: A session is open that cannot be branched.
         """
         elapsed_s = self._elapsed_s()
-        snapshot = self.env.snapshot()
-        try:
-            # Only `info` tells what is reached, and restoring gives it again.
-            _, info = self.env.restore(snapshot)
-        except BaseException:
-            snapshot.close()
-            raise
-        # Time that looking takes is not the attempt's.
-        self._started_s = self._clock() - elapsed_s
         return Moment(
             level=level,
-            milestones=int(info["milestones"]),
+            milestones=self.env.reached,
             opening=tuple(self._opening),
             turns=tuple(self._turns),
             usage=self._usage,
             elapsed_s=elapsed_s,
-            snapshot=snapshot,
+            snapshot=self.env.snapshot(),
         )
 
 

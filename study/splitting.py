@@ -19,10 +19,10 @@ def success_by_splitting(
     ref: EnvRef,
     task: Task,
     budget: Budget,
-    milestones: int,
     effort: int,
     rng: np.random.Generator,
     alpha: float = 0.05,
+    milestones: int | None = None,
 ) -> Splitting:
     """Estimate the probability that an attempt passes, by attempts from milestone to milestone.
 
@@ -34,11 +34,11 @@ def success_by_splitting(
         ref: The environment, with snapshots and milestones.
         task: What to solve.
         budget: What one attempt may spend, over all levels together.
-        milestones: How many of the task's milestones to split at, the first ones; success is one
-            level more. With 0 these are direct draws.
         effort: Attempts at each level.
         rng: Source of all seeds.
         alpha: Error of the approximate bound.
+        milestones: How many of the task's milestones to split at, the first ones; success is one
+            level more. None for all of them; with 0 these are direct draws.
 
     Raises:
         InputError: There is no such environment, or the number of milestones is below 0.

@@ -44,7 +44,7 @@ def act(policy, tools, n=200, tokens=40):
 
 
 @pytest.mark.parametrize(
-    "text", ["[s:abcd/R]", "[p:3*4]", "=wxyz;", "[s:" + "a" * 24 + "]", "=" + "a" * 24 + ";"]
+    "text", ["[s:abcd/R]", "[p:3*4]", "=wxyz;", "[s:" + "a" * 32 + "]", "=" + "a" * 32 + ";"]
 )
 def test_calls_of_offered_tools_and_answers_are_turns(text):
     assert accepts([SEARCH, PYTHON], text)
@@ -66,8 +66,8 @@ def test_calls_of_offered_tools_and_answers_are_turns(text):
         "=a]",
         "==a;",
         "=a;b",
-        "[s:" + "a" * 25 + "]",
-        "=" + "a" * 25 + ";",
+        "[s:" + "a" * 33 + "]",
+        "=" + "a" * 33 + ";",
     ],
 )
 def test_anything_else_is_no_turn(text):

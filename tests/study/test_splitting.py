@@ -59,7 +59,11 @@ def success_probability(found=0, hot=False, turns=TURNS):
 def split(agent=AGENT, milestones=HOPS, effort=12, seed=0):
     budget = Budget(turns=TURNS)
     rng = np.random.default_rng(seed)
-    return success_by_splitting(agent, REF, TASK, budget, milestones, effort, rng)
+    return success_by_splitting(agent, REF, TASK, budget, effort, rng, milestones=milestones)
+
+
+def test_all_of_a_tasks_milestones_are_levels_unless_told_otherwise():
+    assert split(milestones=None, seed=3) == split(milestones=HOPS, seed=3)
 
 
 @pytest.mark.parametrize("milestones", [1, HOPS, HOPS + 2])

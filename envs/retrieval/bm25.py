@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import bm25s
 import numpy as np
 
 from reachgym.envs.errors import ConfigError
@@ -113,6 +112,9 @@ def _postings(corpus: list[list[int]], vocabulary: dict[str, int]) -> Postings:
     if not vocabulary:
         nothing = np.empty(0, np.float32)
         return with_rows(nothing, np.empty(0, np.int32), np.zeros(1, np.int64), 0)
+    # Here, since its import takes longer than opening an index.
+    import bm25s
+
     scorer = bm25s.BM25(method="lucene")
     scorer.index((corpus, vocabulary), show_progress=False)
     of = scorer.scores

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
-
-import bm25s
 
 from reachgym.envs.errors import InputError
 from reachgym.envs.retrieval.bm25 import BM25Index, ordered_by_id
@@ -60,7 +59,7 @@ def corpus_index(path: Path, cache_root: Path | None = None) -> BM25Index:
     if sum(stat.st_size for _, stat in about) < WORTH_SHARING_BYTES:
         return BM25Index(read_corpus(path))
     told = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in about]
-    digest = hashlib.sha256(f"{LAYOUT} {bm25s.__version__} {told}".encode("utf-8", "surrogatepass"))
+    digest = hashlib.sha256(f"{LAYOUT} {version('bm25s')} {told}".encode("utf-8", "surrogatepass"))
     key = f"corpus-{digest.hexdigest()[:32]}"
     return _shared(key, lambda: BM25Index(read_corpus(path)), cache_root)
 
@@ -80,7 +79,7 @@ def _shared(key: str, build: Callable[[], BM25Index], cache_root: Path | None) -
 
 
 def _key(ordered: Sequence[Document]) -> str:
-    digest = hashlib.sha256(f"{LAYOUT} {bm25s.__version__}".encode())
+    digest = hashlib.sha256(f"{LAYOUT} {version('bm25s')}".encode())
     for document in ordered:
         for text in (document.id, document.title, document.text):
             content = text.encode("utf-8", "surrogatepass")

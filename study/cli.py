@@ -212,6 +212,31 @@ def rescore(
     run_rescore(RescoreRequest(store, out, tuple(kwargs)), console)
 
 
+@app.command(name="search-server")
+def search_server(
+    source: Annotated[
+        Path, typer.Argument(help="An index's folder, or a corpus: rows, or a folder of texts.")
+    ],
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any.")] = 8765,
+) -> None:
+    """Serve a search index over HTTP, without a password, until told to end."""
+    from reachgym.study.cli_search import run_search_server
+
+    run_search_server(source, host, port, console)
+
+
+@app.command(name="new-env")
+def new_env(
+    name: Annotated[str, typer.Argument(help="The package's name, such as my-boxes.")],
+    path: Annotated[Path, typer.Option(help="The folder to put it into.")] = Path(),
+) -> None:
+    """Write a package with an environment of your own, its oracle and its tests, to be changed."""
+    from reachgym.study.cli_new_env import run_new_env
+
+    run_new_env(name, path, console)
+
+
 @app.command()
 def doctor(
     image: Annotated[

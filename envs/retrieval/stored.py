@@ -105,6 +105,11 @@ def save_index(index: BM25Index, folder: Path) -> None:
         raise InputError(f"{folder}: an index cannot be written there: {error}") from None
 
 
+def is_index(folder: Path) -> bool:
+    """Whether an index is kept there."""
+    return (folder / _ABOUT).is_file()
+
+
 def open_index(folder: Path) -> BM25Index:
     """The index of a folder, mapped: nothing is read before it is needed.
 

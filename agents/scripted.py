@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from reachgym.agents.protocol import Completion, Conversation, Limits
+from reachgym.envs.registration import oracle_of
 from reachgym.envs.suites import family_of
 from reachgym.envs.types import Message, ToolSpec
 
@@ -39,13 +40,13 @@ class ScriptedAgent:
 
 
 def oracle_agent(env_id: str) -> ScriptedAgent:
-    """The agent that solves every task of a family from its prompt and its tools alone.
+    """The agent that solves every task of an environment from its prompt and its tools alone.
 
     Raises:
-        ConfigError: No family has this id.
+        InputError: There is no such environment, or it has no oracle.
     """
-    family = family_of(env_id)
-    return ScriptedAgent(lambda messages, seed: family.oracle(messages))
+    oracle = oracle_of(env_id) or family_of(env_id).oracle
+    return ScriptedAgent(lambda messages, seed: oracle(messages))
 
 
 def random_agent(env_id: str) -> ScriptedAgent:

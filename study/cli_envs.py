@@ -12,8 +12,10 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from reachgym.envs import datasets
 from reachgym.envs.errors import ConfigError
-from reachgym.envs.registration import EnvRef, make
+from reachgym.envs.plugins import load_plugins
+from reachgym.envs.registration import EnvRef, make, registered
 from reachgym.envs.suites import families
 from reachgym.envs.tool_env import ToolEnv
 from reachgym.envs.types import JSON, Message, ToolCall, ToolSpec
@@ -49,11 +51,18 @@ def parse_kwargs(pairs: Sequence[str]) -> dict[str, JSON]:
 
 @envs_app.command("list")
 def list_envs() -> None:
-    """The environments that come with reachgym."""
+    """The environments that come with reachgym, and those of installed packages."""
     table = Table("id", "difficulties", "what it asks")
     for family in families():
         table.add_row(family.id, ", ".join(map(str, family.difficulties)), family.description)
+    for env_id in datasets.IDS:
+        table.add_row(env_id, "", "rows of files that you give; see docs/datasets.md")
+    for env_id in registered():
+        table.add_row(env_id, "", "of an installed package")
     console.print(table)
+    for plugin in load_plugins():
+        text = f"The plugin {plugin.name} ({plugin.module}) failed: {plugin.error}"
+        console.print(text, style="yellow", markup=False, highlight=False)
 
 
 @envs_app.command()

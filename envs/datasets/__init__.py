@@ -15,5 +15,7 @@ _ENTRY_POINTS = {
     "reachgym/ReasoningGym-v0": "reachgym.envs.datasets.reasoning_gym:make_reasoning_gym",
 }
 
+IDS = tuple(_ENTRY_POINTS)
+
 for _id, _entry_point in _ENTRY_POINTS.items():
     gymnasium.register(_id, entry_point=_entry_point, order_enforce=False)

@@ -38,7 +38,9 @@ def family_of(env_id: str) -> FamilyInfo:
     if plain_id in _ENTRY_POINTS:
         return _family(_ENTRY_POINTS[plain_id])
     known = ", ".join(_ENTRY_POINTS)
-    raise ConfigError(f"scripted agents know {known}; got '{env_id}'")
+    raise ConfigError(
+        f"scripted agents know {known}, and what was registered with an oracle; got '{env_id}'"
+    )
 
 
 def _family(entry_point: str) -> FamilyInfo:

@@ -1,11 +1,12 @@
 """Scripted agents: a function of the conversation and the seed, one completion each."""
 
+import gymnasium
 import pytest
 
 from reachgym.agents.protocol import Completion, Conversation, Exchange, FinishReason, Limits
 from reachgym.agents.scripted import ScriptedAgent, oracle_agent, random_agent
-from reachgym.envs.errors import ConfigError
-from reachgym.envs.types import Message
+from reachgym.envs import Message, Task, register
+from reachgym.envs.errors import ConfigError, InputError
 
 
 def asked(prompt, *exchanges):
@@ -44,10 +45,20 @@ def test_the_random_agent_is_random_by_its_seed_alone():
 
 
 def test_an_environment_of_no_family_is_refused():
-    with pytest.raises(ConfigError, match="reachgym/Lookup-v0"):
+    with pytest.raises(InputError, match="there is no environment 'mine/Own-v0'"):
         oracle_agent("mine/Own-v0")
     with pytest.raises(ConfigError, match="mine/Own-v0"):
         random_agent("mine/Own-v0")
+
+
+def test_an_oracle_of_ones_own_is_played_and_one_that_lacks_is_asked_for():
+    task = Task("t", "?", "42")
+    register("mine/Solved-v0", tasks=[task], oracle=lambda messages: Message("assistant", "42"))
+    register("mine/Open-v0", tasks=[task])
+    assert act(oracle_agent("mine/Solved-v0"), [asked("?")], [0])[0].message.content == "42"
+    with pytest.raises(ConfigError, match="registered with an oracle; got 'mine/Open-v0'"):
+        oracle_agent("mine/Open-v0")
+    del gymnasium.registry["mine/Solved-v0"], gymnasium.registry["mine/Open-v0"]
 
 
 def test_an_id_that_names_its_module_is_the_same_family():

@@ -11,8 +11,19 @@ from textwrap import dedent
 import gymnasium
 import pytest
 
-from reachgym.envs import EnvRef, Message, StopReason, Task, ToolEnv, make, register
-from reachgym.envs.errors import InputError, TaskError
+from reachgym.envs import (
+    EnvRef,
+    Message,
+    StopReason,
+    Task,
+    ToolCall,
+    ToolEnv,
+    Workspace,
+    make,
+    register,
+    tool,
+)
+from reachgym.envs.errors import ConfigError, InputError, TaskError
 from reachgym.envs.taskset import ListTaskset
 
 SHOUT = dedent(
@@ -154,3 +165,52 @@ def test_references_are_equal_and_hash_alike_by_text():
 def test_a_reference_takes_json_values_only(value):
     with pytest.raises(InputError, match="JSON values"):
         EnvRef("a/B-v0", {"x": value})
+
+
+SECRETS = [Task(f"t{i}", f"Secret {i}?", f"gold-{i}", files={"s": f"gold-{i}"}) for i in range(4)]
+
+
+@tool
+def reveal(workspace: Workspace) -> str:
+    """Tell the secret."""
+    return workspace.files["s"].decode()
+
+
+@tool(informs=False)
+def shout(text: str) -> str:
+    """Write in capitals.
+
+    Args:
+        text: What to write.
+    """
+    return text.upper()
+
+
+@pytest.fixture
+def secrets():
+    register("test_registration/Secret-v0", tasks=SECRETS, tools=[reveal, shout])
+    yield "test_registration/Secret-v0"
+    del gymnasium.registry["test_registration/Secret-v0"]
+
+
+@pytest.mark.parametrize(
+    ("interface", "offered", "told"),
+    [
+        ({}, ["reveal", "shout"], "gold-0"),
+        ({"tools": ["shout"]}, ["shout"], "there is no tool 'reveal'"),
+        ({"information": "withheld"}, ["reveal", "shout"], "-"),
+        ({"information": "shuffled"}, ["reveal", "shout"], "gold-"),
+    ],
+)
+def test_an_interface_takes_tools_and_information_away(secrets, interface, offered, told):
+    env = make(EnvRef(secrets, {"interface": interface}))
+    assert [spec.name for spec in env.tool_specs] == offered
+    env.reset(options={"index": 0})
+    (reply,), *_ = env.step(Message("assistant", tool_calls=(ToolCall("c", "reveal", {}),)))
+    assert reply.content.startswith(told)
+    assert (reply.content == "gold-0") is (interface == {})
+
+
+def test_an_interface_of_tools_that_there_are_not_is_refused(secrets):
+    with pytest.raises(ConfigError, match="did you mean 'reveal'"):
+        make(EnvRef(secrets, {"interface": {"tools": ["revael"]}}))

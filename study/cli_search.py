@@ -7,9 +7,11 @@ from pathlib import Path
 from rich.console import Console
 
 from reachgym.envs.retrieval.corpus import SearchIndex
+from reachgym.envs.retrieval.dense import KIND as DENSE
+from reachgym.envs.retrieval.dense import DenseIndex
 from reachgym.envs.retrieval.search_server import serve
 from reachgym.envs.retrieval.shared import corpus_index
-from reachgym.envs.retrieval.stored import is_index, open_index
+from reachgym.envs.retrieval.stored import kind_of, open_index
 
 
 def run_search_server(source: Path, host: str, port: int, console: Console) -> None:
@@ -18,9 +20,15 @@ def run_search_server(source: Path, host: str, port: int, console: Console) -> N
     Raises:
         InputError: There is no index and no corpus, or the port cannot be had.
     """
-    index: SearchIndex = open_index(source) if is_index(source) else corpus_index(source)
 
     def ready(url: str) -> None:
         console.print(f"Serving {source} at {url}", markup=False, highlight=False, soft_wrap=True)
 
-    serve(index, host, port, ready)
+    serve(_index(source), host, port, ready)
+
+
+def _index(source: Path) -> SearchIndex:
+    kind = kind_of(source)
+    if kind is None:
+        return corpus_index(source)
+    return DenseIndex.open(source) if kind == DENSE else open_index(source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, overload
@@ -18,8 +19,8 @@ from reachgym.envs.retrieval.corpus import Document
 from reachgym.envs.retrieval.ranking import Postings
 
 LAYOUT = 2
-_ABOUT = "index.json"
-_KIND = "bm25"
+ABOUT = "index.json"
+KIND = "bm25"
 
 
 class StoredTexts(Sequence[str]):
@@ -96,18 +97,59 @@ def save_index(index: BM25Index, folder: Path) -> None:
     Raises:
         InputError: The folder holds something already, or cannot be written.
     """
+    with empty_folder(folder):
+        write_index(index, folder)
+
+
+@contextmanager
+def empty_folder(folder: Path) -> Iterator[None]:
+    """A folder to write an index into; it is emptied again if that fails.
+
+    Raises:
+        InputError: It holds something already, or cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise InputError(f"{folder}: expected an empty folder for an index, found files in it")
-        write_index(index, folder)
+        with ExitStack() as emptying:
+            emptying.callback(_empty, folder)
+            yield
+            emptying.pop_all()
     except OSError as error:
         raise InputError(f"{folder}: an index cannot be written there: {error}") from None
 
 
-def is_index(folder: Path) -> bool:
-    """Whether an index is kept there."""
-    return (folder / _ABOUT).is_file()
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def kind_of(folder: Path) -> str | None:
+    """The kind of the index that is kept in a folder; None if there is none."""
+    try:
+        about = json.loads((folder / ABOUT).read_text())
+    except (OSError, ValueError):
+        return None
+    return str(about.get("kind")) if isinstance(about, dict) else None
+
+
+def require_kind(folder: Path, kind: str, layout: int) -> dict[str, Any]:
+    """What a folder says of its index.
+
+    Raises:
+        InputError: The folder holds no index, or one of another kind or layout.
+    """
+    try:
+        about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
+    except (OSError, ValueError):
+        raise InputError(f"{folder}: expected the folder of an index; save one there") from None
+    if (about.get("kind"), about.get("layout")) != (kind, layout):
+        raise InputError(
+            f"{folder}: expected an index of kind {kind} and layout {layout}, got {about}; build "
+            "it again"
+        )
+    return about
 
 
 def open_index(folder: Path) -> BM25Index:
@@ -116,15 +158,7 @@ def open_index(folder: Path) -> BM25Index:
     Raises:
         InputError: The folder holds no index, or one that is damaged or of another layout.
     """
-    try:
-        about = json.loads((folder / _ABOUT).read_text())
-    except (OSError, ValueError):
-        raise InputError(f"{folder}: expected the folder of an index; save one there") from None
-    if about != {"kind": _KIND, "layout": LAYOUT}:
-        raise InputError(
-            f"{folder}: expected an index of kind {_KIND} and layout {LAYOUT}, got {about}; build "
-            "it again"
-        )
+    require_kind(folder, KIND, LAYOUT)
     try:
         return BM25Index(StoredDocuments(folder), _scores(folder))
     except (OSError, ValueError) as error:
@@ -137,14 +171,19 @@ def write_index(index: BM25Index, folder: Path) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    _write_texts(folder, "ids", (document.id for document in index.documents))
-    _write_texts(folder, "titles", (document.title for document in index.documents))
-    _write_texts(folder, "texts", (document.text for document in index.documents))
+    write_documents(index.documents, folder)
     _write_words(folder, index.scores.vocabulary)
     for name, array in _arrays(index.scores.postings).items():
         np.save(folder / f"{name}.npy", array)
     # Last, since it says that all is there.
-    (folder / _ABOUT).write_text(json.dumps({"kind": _KIND, "layout": LAYOUT}))
+    (folder / ABOUT).write_text(json.dumps({"kind": KIND, "layout": LAYOUT}))
+
+
+def write_documents(documents: Sequence[Document], folder: Path) -> None:
+    """Write documents into a folder, from which `StoredDocuments` maps them."""
+    _write_texts(folder, "ids", (document.id for document in documents))
+    _write_texts(folder, "titles", (document.title for document in documents))
+    _write_texts(folder, "texts", (document.text for document in documents))
 
 
 def _arrays(postings: Postings) -> dict[str, npt.NDArray[Any]]:

@@ -49,6 +49,17 @@ def test_a_folder_with_something_in_it_is_left_as_it_is(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+def test_a_save_that_fails_leaves_nothing_half_written(tmp_path):
+    index = BM25Index(DOCUMENTS)
+    full = BM25Index([*DOCUMENTS[:9], Document("e", "t", 3)], index.scores)  # No text to write.
+    with pytest.raises(AttributeError):
+        save_index(full, tmp_path / "index")
+    save_index(index, tmp_path / "index")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot be written there"):
+        save_index(index, tmp_path / "file")
+
+
 def test_a_folder_without_an_index_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected the folder of an index"):
         open_index(tmp_path)

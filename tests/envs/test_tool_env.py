@@ -474,5 +474,5 @@ def test_a_function_that_is_no_tool_is_refused_with_what_to_do():
     def shout(text):
         return str(text)
 
-    with pytest.raises(InputError, match="under @tool; got .*shout"):
+    with pytest.raises(InputError, match=r"under @tool; got .*shout"):
         ToolEnv(ListTaskset([TASK]), tools=[shout])

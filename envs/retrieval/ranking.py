@@ -24,7 +24,7 @@ Ints = npt.NDArray[np.integer]
 FREQUENT_SHARE = 1 / 8
 # Documents of one column, of which only the best one counts for the threshold.
 _COLUMN = 64
-_ROUNDING = 2.0**-23
+_ROUNDING = 2.0**-24
 _OWN = threading.local()
 
 
@@ -61,8 +61,9 @@ class Postings:
         if not words:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         table = self._sums(words)
-        # Sums in another order differ by no more than this, relative to either.
-        slack = 1 - 2 * _ROUNDING * len(words)
+        # Sums round once a word, here and in the query's order, those of the k-th document as well;
+        # twice that, to be safe.
+        slack = 1 - 8 * _ROUNDING * (len(words) + 1)
         threshold = _bound(table, k) * slack
         sums = table.reshape(-1)[: self.size]
         found = np.flatnonzero(sums >= threshold if threshold > 0 else sums > 0)

@@ -82,3 +82,15 @@ def test_threads_that_search_at_once_do_not_disturb_one_another():
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize("k", [1, 5, 30])
+def test_sums_that_differ_by_rounding_alone_are_ranked_as_the_plain_sum_rounds(k):
+    size = 2560
+    rng = np.random.default_rng(k)
+    parts = np.float32([1 / 3, 2.7182817, 3.1415927, 0.1, 1.618034])
+    shuffled = np.stack([rng.permutation(parts) for _ in range(size)])
+    words = [(np.arange(size, dtype=np.int32), column.copy()) for column in shuffled.T]
+    query = [0, 1, 2, 3, 4] * 3
+    found, sums = postings(words, size).best(query, k)
+    assert list(zip(found.tolist(), sums.tolist(), strict=True)) == plain(words, size, query, k)

@@ -204,7 +204,7 @@ def compare(contenders: list[Contender], questions: list[str], rounds: int) -> N
             for mine, its in ((ours.p50_s, one.p50_s), (ours.p99_s, one.p99_s))
         )
         figures = [f"{1000 * statistics.median(times):.2f} ms" for times in (one.p50_s, one.p99_s)]
-        print(f"| {one.name} | {' | '.join(figures)} | {p50:.3f} | {p99:.3f} |")
+        print(f"| {one.name} | {' | '.join(figures)} | {p50:.4f} | {p99:.4f} |")
 
 
 def require_equal_scores(ours: Contender, other: Contender, questions: list[str]) -> None:
@@ -255,7 +255,7 @@ def main() -> None:
         report_memory(first, second, questions)
         few = root / "few.jsonl"
         questions = write_corpus(few, FEW)[:30]
-        print(f"\n{FEW:,} documents, {len(questions)} questions; goal: a ratio below 1/50")
+        print(f"\n{FEW:,} documents, {len(questions)} questions; goal: ratios below 0.02")
         compare([started(None, few), started(RANK_BM25, few)], questions, 3)
 
 

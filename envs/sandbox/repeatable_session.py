@@ -21,6 +21,11 @@ from reachgym.envs.sandbox.protocol import ExecResult, Outcome, SandboxLimits
 _LOST = "out of memory: the session's names and files are gone"
 
 
+def _encoded(text: str) -> bytes:
+    """The text as UTF-8; lone surrogates, which JSON can hold and UTF-8 cannot, become `?`."""
+    return text.encode(errors="replace")
+
+
 class OutOfMemoryError(InputError):
     """The session's code took more memory than the session may have, and ended it."""
 
@@ -58,11 +63,11 @@ class RepeatableSession(ABC):
 
     def run(self, code: str) -> ExecResult:
         """Run a cell; see `Session`."""
-        return self._call(wire.CELL, code.encode())
+        return self._call(wire.CELL, _encoded(code))
 
     def shell(self, command: str) -> ExecResult:
         """Run a shell command; see `Session`."""
-        return self._call(wire.SHELL, command.encode())
+        return self._call(wire.SHELL, _encoded(command))
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Put files into the working directory; see `Session`."""

@@ -7,8 +7,18 @@ from collections import Counter
 import gymnasium
 import pytest
 
-from reachgym.envs import Attempt, Message, Task, ToolCall, ToolEnv, Verdict, register, tool
-from reachgym.envs.check import check_env, check_gold
+from reachgym.envs import (
+    Attempt,
+    EnvRef,
+    Message,
+    Task,
+    ToolCall,
+    ToolEnv,
+    Verdict,
+    register,
+    tool,
+)
+from reachgym.envs.checking import check_env, check_gold
 from reachgym.envs.errors import InputError, TaskError
 from reachgym.envs.suites import families
 from reachgym.envs.taskset import ListTaskset
@@ -24,10 +34,11 @@ def register_class(env_id: str, made) -> None:
     gymnasium.register(env_id, entry_point=made, order_enforce=False)
 
 
-@pytest.mark.parametrize("family", [f for f in families() if f.name != "arithmetic"])
-def test_nothing_is_found_in_the_families(family):
-    assert check_env(family.id, oracle=family.oracle, tasks=2) == []
-    assert check_env(family.id, tasks=2) == []
+@pytest.mark.parametrize("text", ["chat", "terse"])
+@pytest.mark.parametrize("family", families(), ids=lambda family: family.name)
+def test_nothing_is_found_in_the_families(family, text):
+    findings = check_env(EnvRef(family.id, {"text": text}), tasks=2)
+    assert [finding for finding in findings if finding.error] == []
 
 
 def test_nothing_is_found_in_a_plain_environment():
@@ -46,8 +57,10 @@ def test_a_gold_answer_that_fails_is_found():
 def test_a_wrong_answer_that_passes_is_found():
     register("test_check/Mild-v0", tasks=TASKS, verifier=lambda a: Verdict(1.0, True))
     findings = check_env("test_check/Mild-v0", tasks=1)
-    assert len(findings) == 2
-    assert "answer '' passed" in findings[0].message
+    gold = [finding for finding in findings if finding.check == "gold"]
+    assert len(gold) == 2
+    assert "answer '' passed" in gold[0].message
+    assert {"budget", "unicode", "gold", "chance"} == {finding.check for finding in findings}
 
 
 def needs_evidence(attempt: Attempt) -> Verdict:

@@ -226,6 +226,23 @@ def search_server(
     run_search_server(source, host, port, console)
 
 
+@app.command(name="check-env")
+def check_env(
+    env: Annotated[str, typer.Argument(help="An environment id, or `module:ns/Id-v0`.")],
+    tasks: Annotated[int, typer.Option(min=1, help="Tasks of every split to look at.")] = 4,
+    kwargs: Annotated[
+        list[str],
+        typer.Option("--set", metavar="KEY=VALUE", help="An argument of the environment."),
+    ] = [],  # noqa: B006 - typer copies its defaults
+    as_json: Annotated[bool, typer.Option("--json", help="Tell it to a program.")] = False,
+) -> None:
+    """Check an environment for what training and measuring rely on; status 1 if it lacks any."""
+    from reachgym.study.cli_check_env import run_check_env
+
+    if not run_check_env(env, kwargs, tasks, console, as_json=as_json):
+        raise typer.Exit(1)
+
+
 @app.command(name="new-env")
 def new_env(
     name: Annotated[str, typer.Argument(help="The package's name, such as my-boxes.")],

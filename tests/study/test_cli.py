@@ -31,7 +31,7 @@ def test_help_says_where_to_start_and_names_every_command(reachgym):
     assert ran.returncode == 0
     assert "reachgym study configs/quickstart.yaml --out runs/quickstart" in ran.stdout
     commands = ("study", "report", "rollout", "replay", "rescore", "export", "import")
-    for command in (*commands, "envs", "doctor", "new-env", "search-server"):
+    for command in (*commands, "envs", "doctor", "new-env", "check-env", "search-server"):
         assert re.search(rf"\W{command}\W", ran.stdout)
 
 

@@ -17,6 +17,7 @@ _ENTRY_POINTS = {
     "reachgym/CodeSynthesis-v0": "reachgym.envs.suites.code_synthesis:make_code_synthesis",
     "reachgym/BlackBox-v0": "reachgym.envs.suites.black_box:make_black_box",
     "reachgym/CodeRepair-v0": "reachgym.envs.suites.code_repair.environment:make_code_repair",
+    "reachgym/ApiQuest-v0": "reachgym.envs.suites.api_quest.environment:make_api_quest",
 }
 
 for _id, _entry_point in _ENTRY_POINTS.items():

@@ -9,6 +9,7 @@ import pytest
 
 from reachgym.agents.renderers.terse import ALPHABET, GRAMMAR_CHARACTERS, RESULT_CHARACTERS
 from reachgym.envs.errors import TaskError
+from reachgym.envs.information import donor
 from reachgym.envs.suites.api_quest.api import quest_in
 from reachgym.envs.suites.api_quest.environment import (
     DIFFICULTIES,
@@ -97,6 +98,17 @@ def test_without_its_information_no_task_is_solved(level, text, information):
         assert all(task.gold not in message.content for message in messages)
         _, info, _ = play(env, task, lambda _, task=task: Message("assistant", task.gold))
         assert (info["verdict"].passed, info["verdict"].guess) == (False, True)
+
+
+def test_the_secret_of_another_tasks_api_is_no_evidence():
+    env = make_api_quest(1, interface={"information": "shuffled"})
+    task = task_of(1, "chat")
+    other = quest_in(donor(task, env.taskset))
+    env.reset(options={"task": task})
+    (reply,), *_ = env.step(http(f"GET {other.api.paths[0]}?{other.api.name}={other.subject}"))
+    assert other.secret in reply.content
+    *_, info = env.step(Message("assistant", task.gold))
+    assert (info["verdict"].passed, info["verdict"].guess) == (False, True)
 
 
 @pytest.mark.parametrize("level", DIFFICULTIES)

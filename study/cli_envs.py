@@ -56,7 +56,7 @@ def list_envs() -> None:
     for family in families():
         table.add_row(family.id, ", ".join(map(str, family.difficulties)), family.description)
     for env_id in datasets.IDS:
-        table.add_row(env_id, "", "rows of files that you give; see docs/datasets.md")
+        table.add_row(env_id, "", "a data set that you name or give; see docs/datasets.md")
     for env_id in registered():
         table.add_row(env_id, "", "of an installed package")
     console.print(table)

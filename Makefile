@@ -14,6 +14,8 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@# Its client is tested with; what only its server's page needs would hold other packages back.
+	$(BIN)/pip install --quiet --no-deps --constraint constraints.txt openenv-core
 	@touch $(READY)
 
 quickstart: setup

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reachgym.agents.endpoint.engine import EndpointEngine
-from reachgym.agents.endpoint.key import ApiKey
 from reachgym.agents.endpoint.settings import EndpointSettings
 from reachgym.agents.protocol import Completion, Conversation, Limits, Request
+from reachgym.envs.secret import Secret
 from reachgym.envs.types import ToolSpec
 
 
@@ -60,7 +60,7 @@ class EndpointAgent:
             ConfigError: The key cannot be sent.
         """
         return EndpointEngine(
-            self.settings, ApiKey.from_environment(self.settings.api_key_env), wake
+            self.settings, Secret.from_environment(self.settings.api_key_env), wake
         )
 
 

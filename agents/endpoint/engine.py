@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reachgym.agents.endpoint.key import ApiKey
 from reachgym.agents.endpoint.settings import EndpointSettings
 from reachgym.agents.endpoint.turns import TurnTaker
 from reachgym.agents.protocol import Completion, Request
+from reachgym.envs.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class EndpointEngine:
     """
 
     def __init__(
-        self, settings: EndpointSettings, key: ApiKey | None, wake: Callable[[], None]
+        self, settings: EndpointSettings, key: Secret | None, wake: Callable[[], None]
     ) -> None:
         self._wake = wake
         # Touched by the caller's thread only.

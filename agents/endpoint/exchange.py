@@ -17,7 +17,6 @@ from reachgym.agents.endpoint.allowances import exhausted_s
 from reachgym.agents.endpoint.completions import is_finished
 from reachgym.agents.endpoint.events import EventReader
 from reachgym.agents.endpoint.faults import Fault, fault_of_status
-from reachgym.agents.endpoint.key import ApiKey
 from reachgym.agents.endpoint.replies import MalformedReplyError, Reply, ReplyBuilder
 from reachgym.agents.endpoint.settings import EndpointSettings
 from reachgym.envs.errors import (
@@ -26,6 +25,7 @@ from reachgym.envs.errors import (
     EndpointReplyError,
     EndpointTimeoutError,
 )
+from reachgym.envs.secret import Secret
 
 _DONE = b"[DONE]"
 _FILTERED = "content_filter"
@@ -45,7 +45,7 @@ class Exchange:
     """
 
     def __init__(
-        self, settings: EndpointSettings, key: ApiKey | None, hold: Callable[[float], None]
+        self, settings: EndpointSettings, key: Secret | None, hold: Callable[[float], None]
     ) -> None:
         """Prepare for requests.
 
@@ -60,7 +60,7 @@ class Exchange:
         self._url = httpx.URL(settings.url)
         headers = {"content-type": "application/json", "accept-encoding": "identity"}
         if key is not None:
-            headers["authorization"] = key.authorization
+            headers["authorization"] = key.in_header("Bearer ")
         self._headers = httpx.Headers(headers)
         timeout = httpx.Timeout(None, connect=settings.timeouts.connect_s)
         self._extensions = {"timeout": timeout.as_dict()}

@@ -11,13 +11,13 @@ from dataclasses import replace
 from reachgym.agents.endpoint.completions import completion_of
 from reachgym.agents.endpoint.exchange import Exchange
 from reachgym.agents.endpoint.faults import Fault
-from reachgym.agents.endpoint.key import ApiKey
 from reachgym.agents.endpoint.limiter import Limiter
 from reachgym.agents.endpoint.replies import Reply
 from reachgym.agents.endpoint.requests import RequestWriter
 from reachgym.agents.endpoint.settings import EndpointSettings, Retries
 from reachgym.agents.protocol import Completion, FinishReason, Limits, Request
 from reachgym.envs.errors import EndpointError, EndpointReplyError
+from reachgym.envs.secret import Secret
 from reachgym.envs.types import Message
 
 _log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 class TurnTaker:
     """Takes turns at one endpoint; used from one event loop."""
 
-    def __init__(self, settings: EndpointSettings, key: ApiKey | None) -> None:
+    def __init__(self, settings: EndpointSettings, key: Secret | None) -> None:
         self._retries = settings.retries
         self._writer = RequestWriter(settings)
         self.limiter = Limiter(settings.concurrency)

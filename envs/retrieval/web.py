@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from reachgym.envs.errors import InfrastructureError, InputError, ToolError
+from reachgym.envs.errors import ConfigError, InfrastructureError, InputError, ToolError
 from reachgym.envs.retrieval.corpus import Hit
 from reachgym.envs.retrieval.node_cache import default_root
 from reachgym.envs.retrieval.web_cache import CacheMode, ResponseCache
@@ -13,7 +13,7 @@ from reachgym.envs.retrieval.web_exchange import Fault, ask
 from reachgym.envs.retrieval.web_pace import Pace
 from reachgym.envs.retrieval.web_providers import MOST_RESULTS, WebHit, WebProvider
 from reachgym.envs.retrieval.web_retries import Retries
-from reachgym.envs.retrieval.web_secret import Secret
+from reachgym.envs.secret import Secret
 from reachgym.envs.types import JSON
 
 # What Tavily and Brave take; for all of them, so that a query suits one as it suits another.
@@ -57,8 +57,7 @@ class WebSearch:
         self._secret: Secret | None = None
         self._pace: Pace | None = None
         if self._cache.mode is not CacheMode.REPLAY:
-            if provider.key_env is not None:
-                self._secret = Secret.from_environment(provider.key_env)
+            self._secret = _secret_of(provider)
             root = default_root() / "pace" if pace_root is None else pace_root
             self._pace = Pace(provider.endpoint, 1 / provider.requests_per_s, root)
 
@@ -164,3 +163,15 @@ def _from_json(kept: JSON) -> list[WebHit]:
         for rank, entry in enumerate(entries, start=1)
         if isinstance(entry, dict)
     ]
+
+
+def _secret_of(provider: WebProvider) -> Secret | None:
+    if provider.key_env is None:
+        return None
+    secret = Secret.from_environment(provider.key_env)
+    if secret is None:
+        raise ConfigError(
+            f"expected a key in the environment variable {provider.key_env}, got nothing; set it, "
+            "or replay kept responses, which takes no key"
+        )
+    return secret

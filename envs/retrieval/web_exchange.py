@@ -12,7 +12,7 @@ import httpx
 
 from reachgym.envs.retrieval.web_providers import MalformedResultsError, WebHit, WebProvider
 from reachgym.envs.retrieval.web_retries import wait_asked_s
-from reachgym.envs.retrieval.web_secret import Secret
+from reachgym.envs.secret import Secret
 
 _MOST_REPLY_BYTES = 4 * 2**20
 _LONGEST_QUOTE = 300

@@ -12,9 +12,9 @@ import pytest
 from loopback import END, call_entry, completion, delta, events, http, said
 
 from reachgym.agents.endpoint.agent import EndpointAgent, EndpointFactory
-from reachgym.agents.endpoint.key import ApiKey
 from reachgym.envs.errors import ConfigError, EndpointError, EndpointRefusedError
 from reachgym.envs.registration import EnvRef, make
+from reachgym.envs.secret import Secret
 from reachgym.rollout.codec import encode
 from reachgym.rollout.episode import Attempt
 from reachgym.rollout.scheduler import run_attempts
@@ -146,7 +146,7 @@ def test_an_engine_at_work_shows_no_key_and_does_not_travel(serve, agent, ask):
 
 
 def test_the_key_itself_has_no_text_and_does_not_travel():
-    key = ApiKey.from_environment(NAME)
+    key = Secret.from_environment(NAME)
     assert KEY not in f"{key} {key!r} {[key]}"
     with pytest.raises(TypeError, match="environment variable"):
         pickle.dumps(key)
@@ -158,7 +158,7 @@ def test_a_key_that_no_header_can_carry_is_refused_unseen(monkeypatch, value):
         value = value.replace("\x00", "\x01")
     monkeypatch.setenv(NAME, value)
     with pytest.raises(ConfigError, match=NAME) as caught:
-        ApiKey.from_environment(NAME)
+        Secret.from_environment(NAME)
     assert value not in str(caught.value)
 
 

@@ -17,7 +17,7 @@ from reachgym.envs.retrieval.web_cache import CacheMode, ResponseCache
 from reachgym.envs.retrieval.web_pace import Pace
 from reachgym.envs.retrieval.web_providers import searxng, tavily
 from reachgym.envs.retrieval.web_retries import Retries, wait_asked_s
-from reachgym.envs.retrieval.web_secret import Secret
+from reachgym.envs.secret import Secret
 
 KEY = "sk-0123456789abcdef"
 FOUND = {"results": [{"url": "https://a.example/", "title": "One", "content": "words"}]}

@@ -1,4 +1,4 @@
-"""The key of a search provider: read from the environment, shown to nobody."""
+"""A key that a server asks for: read from the environment, shown to nobody."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import NoReturn
 from reachgym.envs.errors import ConfigError
 
 _REDACTED = "[redacted]"
+# Servers without keys are given placeholders such as "EMPTY", which are words in other texts, too.
+_SHORTEST_SECRET = 8
 
 
 class Secret:
@@ -19,18 +21,15 @@ class Secret:
         self._value = value
 
     @classmethod
-    def from_environment(cls, name: str) -> Secret:
-        """The key that a variable holds.
+    def from_environment(cls, name: str | None) -> Secret | None:
+        """The key that a variable holds; None without a variable or where it is not set.
 
         Raises:
-            ConfigError: The variable is not set, or holds what no HTTP header can carry.
+            ConfigError: The variable holds what no HTTP header can carry.
         """
-        value = os.environ.get(name, "").strip()
+        value = os.environ.get(name, "").strip() if name else ""
         if not value:
-            raise ConfigError(
-                f"expected a key in the environment variable {name}, got nothing; set it, or "
-                "replay kept responses, which takes no key"
-            )
+            return None
         if not (value.isascii() and value.isprintable()):
             raise ConfigError(
                 f"expected printable ASCII in the environment variable {name}, got other "
@@ -43,11 +42,15 @@ class Secret:
         return prefix + self._value
 
     def redact(self, text: str) -> str:
-        """The text without the key."""
+        """The text without the key; placeholders of a few letters are left where they are."""
+        if len(self._value) < _SHORTEST_SECRET:
+            return text
         return text.replace(self._value, _REDACTED)
 
     def __repr__(self) -> str:
         return "Secret([redacted])"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a key does not travel; carry the name of its environment variable")
+        raise TypeError(
+            "a key does not travel; carry the name of its environment variable, and read it there"
+        )

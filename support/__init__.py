@@ -23,6 +23,14 @@ from reachgym.support.bounds import (
     upper_bound,
 )
 from reachgym.support.composition import Composite, CompositionTest, composition_test
+from reachgym.support.consistency import (
+    ConsistencyPoint,
+    attempt_grid,
+    consistency_curve,
+    pass_hat_k,
+    success_rate,
+    task_mean,
+)
 from reachgym.support.counts import Draws, Estimate, TaskCounts
 from reachgym.support.curves import CurvePoint, clustered_mean, pass_at_k_curve
 from reachgym.support.diagnostics import Diagnostics, effective_sample_size, largest_share, pareto_k
@@ -67,6 +75,17 @@ from reachgym.support.labels import (
     task_labels,
     witnessable,
 )
+from reachgym.support.paired import (
+    DecidedComparison,
+    Decision,
+    McNemar,
+    PairedComparison,
+    compare_all,
+    compare_counts,
+    compare_paired,
+    holm_decisions,
+)
+from reachgym.support.permutation import sign_flip_p
 from reachgym.support.references import InterfaceEffect, interface_effects
 from reachgym.support.sequential import between, draws_without_success, fixed_plan, next_draws
 from reachgym.support.splitting import LevelCount, Splitting, multilevel_splitting
@@ -82,9 +101,12 @@ __all__ = [
     "Claim",
     "Composite",
     "CompositionTest",
+    "ConsistencyPoint",
     "Contrast",
     "Cover",
     "CurvePoint",
+    "DecidedComparison",
+    "Decision",
     "Diagnostics",
     "Draws",
     "Efficiency",
@@ -94,7 +116,9 @@ __all__ = [
     "InterfaceEffect",
     "Label",
     "LevelCount",
+    "McNemar",
     "MedianSurprisal",
+    "PairedComparison",
     "Rules",
     "Splitting",
     "Successes",
@@ -104,6 +128,7 @@ __all__ = [
     "Verdict",
     "anytime_lower",
     "anytime_upper",
+    "attempt_grid",
     "attempts_to_success",
     "betting_lower",
     "between",
@@ -113,7 +138,11 @@ __all__ = [
     "changes",
     "clopper_pearson",
     "clustered_mean",
+    "compare_all",
+    "compare_counts",
+    "compare_paired",
     "composition_test",
+    "consistency_curve",
     "cover_at",
     "created_contrast",
     "decided",
@@ -125,6 +154,7 @@ __all__ = [
     "fixed_plan",
     "free_energy",
     "further_draws",
+    "holm_decisions",
     "importance_estimate",
     "interface_effects",
     "judge",
@@ -143,14 +173,18 @@ __all__ = [
     "pareto_k",
     "pass_at_k",
     "pass_at_k_curve",
+    "pass_hat_k",
     "read_attempts",
     "selection_cost",
+    "sign_flip_p",
     "success_probability",
+    "success_rate",
     "support_dynamics",
     "support_flows",
     "surprisal_bits",
     "task_counts",
     "task_labels",
+    "task_mean",
     "tilting_frontier",
     "tools_by_information",
     "trajectory_kl",

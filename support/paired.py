@@ -217,6 +217,13 @@ def holm_decisions(
     ]
 
 
+def mean_difference_p(differences: ArrayLike, null: float = 0.0) -> float:
+    """Two-sided p-value against a mean of `null`, for differences within [-1, 1], one per task."""
+    above = mean_above(differences, null, least=-1.0)
+    below = mean_below(differences, null, most=1.0)
+    return min(1.0, 2.0 * min(above, below))
+
+
 def _comparison(
     differences_K: Floats,
     alpha: float,
@@ -229,11 +236,9 @@ def _comparison(
 ) -> PairedComparison:
     if not differences_K.size:
         raise ValueError("A paired comparison needs a task that is scored for both agents.")
-    above = mean_above(differences_K, 0.0, least=-1.0)
-    below = mean_below(differences_K, 0.0, most=1.0)
     return PairedComparison(
         difference=task_mean(differences_K, least=-1.0, alpha=alpha),
-        p=min(1.0, 2.0 * min(above, below)),
+        p=mean_difference_p(differences_K),
         sign_flip_p=sign_flip_p(differences_K, seed),
         mcnemar=mcnemar,
         pairs=pairs,

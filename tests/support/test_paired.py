@@ -182,9 +182,18 @@ def test_every_pair_of_agents_is_decided_once():
         ("good", "poor", Decision.BETTER),
         ("same", "poor", Decision.BETTER),
     ]
-    assert found[1].adjusted_p == pytest.approx(3 * found[1].comparison.p)
     (made,) = compare_all({"poor": poor, "good": good}, against="good")
     assert (made.a, made.b, made.decision) == ("poor", "good", Decision.WORSE)
+
+
+def test_what_is_better_alone_may_not_be_among_several():
+    a, b = column(*[1] * 7, *[0] * 20), column(*[0] * 27)
+    (alone,) = compare_all({"a": a, "b": b})
+    assert alone.decision == Decision.BETTER
+    assert alone.adjusted_p == alone.comparison.p == pytest.approx(2 / 2**7)
+    first, *_ = compare_all({"a": a, "b": b, "c": b, "d": b}, alpha=0.03)
+    assert first.adjusted_p == pytest.approx(6 * 2 / 2**7)
+    assert first.decision == Decision.NOT_TOLD_APART
 
 
 def test_what_cannot_be_compared_is_named():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import reduce
 from operator import and_
@@ -156,8 +156,15 @@ class TrajectoryStore:
         Columns: policy, version, family, split, task_id, task_hash, seed, passed, reward, guess,
         stop_reason, failure_kind, sandbox, action_tokens, tool_calls.
         """
-        empty = pa.schema([SCHEMA.field(name) for name in _SUMMARY]).empty_table()
-        return pa.concat_tables([empty, *self._rows(_SUMMARY, failures=True)])
+        return self.columns(_SUMMARY)
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """One row an attempt, failures included, with these columns of `codec.SCHEMA`."""
+        empty = pa.schema([SCHEMA.field(name) for name in names]).empty_table()
+        # What failed is told from what was made up for by its key.
+        read = list(dict.fromkeys([*names, *KEY_COLUMNS]))
+        rows = (table.select(list(names)) for table in self._rows(read, failures=True))
+        return pa.concat_tables([empty, *rows])
 
     def lock(self) -> None:
         """Become the folder's writer now, and not with the first append.

@@ -124,8 +124,8 @@ def rollout(
     track: TrackOption = [],  # noqa: B006
 ) -> None:
     """Make attempts at an environment's tasks with an agent, and keep the trajectories."""
+    from reachgym.study.acting import NamedAgent
     from reachgym.study.cli_rollout import (
-        AgentRequest,
         Place,
         RolloutRequest,
         parse_resources,
@@ -135,7 +135,7 @@ def rollout(
     request = RolloutRequest(
         env=env,
         kwargs=tuple(kwargs),
-        agent=AgentRequest(agent, endpoint, server, api_key_env, dtype),
+        agent=NamedAgent(agent, endpoint, server, api_key_env, dtype),
         tasks=tasks,
         attempts=attempts,
         split=split,

@@ -10,11 +10,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 from rich.console import Console
 
-from reachgym.agents.endpoint.agent import EndpointFactory
-from reachgym.agents.endpoint.dialects import Server
-from reachgym.agents.endpoint.settings import EndpointSettings
 from reachgym.agents.protocol import Agent
-from reachgym.agents.scripted import oracle_agent, random_agent
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.registration import EnvRef, make
 from reachgym.envs.seeding import derive_seed
@@ -24,29 +20,12 @@ from reachgym.rollout.episode import Attempt
 from reachgym.rollout.fleet import Fleet
 from reachgym.rollout.progress import Progress
 from reachgym.rollout.store import TrajectoryStore
+from reachgym.study.acting import NamedAgent, factory_of
 from reachgym.study.cli_envs import parse_kwargs
-from reachgym.study.policies import DTYPES, CheckpointFactory
+from reachgym.study.config.bench import OneAgent
+from reachgym.study.config.loading import validated
 from reachgym.study.rollout_view import RolloutView
 from reachgym.study.tracking import METRICS, Track, Tracking
-
-
-@dataclass(frozen=True, slots=True)
-class AgentRequest:
-    """Who is to act.
-
-    Attributes:
-        name: `oracle`, `random`, a checkpoint's folder, or a model's name at the endpoint.
-        endpoint: Where the model answers; None for the others.
-        server: What answers there.
-        api_key_env: The environment variable that holds the endpoint's key.
-        dtype: Of a checkpoint's weights.
-    """
-
-    name: str
-    endpoint: str | None
-    server: str
-    api_key_env: str
-    dtype: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +47,7 @@ class RolloutRequest:
 
     env: str
     kwargs: tuple[str, ...]
-    agent: AgentRequest
+    agent: NamedAgent
     tasks: int
     attempts: int
     split: str
@@ -180,30 +159,8 @@ def _split(name: str) -> Split:
 
 def _factory(request: RolloutRequest) -> Callable[[], Agent]:
     agent = request.agent
-    if agent.endpoint is not None:
-        settings = EndpointSettings(
-            agent.endpoint,
-            agent.name,
-            _server(agent.server),
-            api_key_env=agent.api_key_env,
-            concurrency=request.place.slots,
-        )
-        return EndpointFactory(settings)
-    if agent.name == "oracle":
-        return lambda: oracle_agent(request.env)
-    if agent.name == "random":
-        return lambda: random_agent(request.env)
-    if agent.dtype not in DTYPES:
-        raise ConfigError(f"--dtype expects {' or '.join(DTYPES)}; got '{agent.dtype}'")
-    device = "cuda" if request.place.num_gpus else "cpu"
-    return CheckpointFactory(Path(agent.name), request.place.slots, device, agent.dtype)
-
-
-def _server(name: str) -> Server:
-    for server in Server:
-        if server == name:
-            return server
-    raise ConfigError(f"--server expects one of {', '.join(Server)}; got '{name}'")
+    given = validated(OneAgent, {"agent": agent.content()}, "--agent").agent
+    return factory_of(given, request.env, request.place.slots, request.place.num_gpus)
 
 
 def _print_outcome(store: TrajectoryStore, console: Console) -> None:

@@ -80,12 +80,18 @@ class CheckpointFactory:
         max_batch: Most rows in one forward pass.
         device: A torch device.
         dtype: Of the weights; one of `DTYPES`.
+        temperature: Of the sampling distribution; 0 is greedy.
+        top_p: The share of its probability that is kept.
+        top_k: How many ids are kept; None keeps all.
     """
 
     path: Path
     max_batch: int
     device: str = "cpu"
     dtype: str = "float32"
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int | None = None
 
     def __call__(self) -> Policy:
         """Build it, in the worker's process.
@@ -96,6 +102,7 @@ class CheckpointFactory:
         import torch
 
         from reachgym.agents.renderers.chat import ChatRenderer
+        from reachgym.agents.sampling import Decoding
         from reachgym.agents.transformers_policy import TransformersPolicy
         from reachgym.learners.checkpoint import load_model
 
@@ -105,4 +112,10 @@ class CheckpointFactory:
         renderer: Renderer = (
             ChatRenderer.from_checkpoint(self.path) if has_tokenizer else TerseRenderer()
         )
-        return TransformersPolicy(model, renderer, max_batch=self.max_batch, device=self.device)
+        return TransformersPolicy(
+            model,
+            renderer,
+            decoding=Decoding(self.temperature, self.top_p, self.top_k),
+            max_batch=self.max_batch,
+            device=self.device,
+        )

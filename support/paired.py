@@ -200,20 +200,24 @@ def compare_all(
         if against is None
         else [(name, against) for name in outcomes if name != against]
     )
-    made = {
-        (a, b): compare_paired(outcomes[a], outcomes[b], alpha=alpha, seed=seed) for a, b in named
-    }
+    made = (
+        (a, b, compare_paired(outcomes[a], outcomes[b], alpha=alpha, seed=seed)) for a, b in named
+    )
     return holm_decisions(made, alpha)
 
 
 def holm_decisions(
-    comparisons: Mapping[tuple[str, str], PairedComparison], alpha: float = 0.05
+    comparisons: Iterable[tuple[str, str, PairedComparison]], alpha: float = 0.05
 ) -> list[DecidedComparison]:
-    """Decide a family of comparisons, by the names (a, b) of the agents, with Holm's correction."""
-    adjusted = holm([comparison.p for comparison in comparisons.values()])
+    """Decide a family of comparisons, each with the names of its agents, with Holm's correction.
+
+    Names may recur: the same two agents compared in several places are one family.
+    """
+    family = list(comparisons)
+    adjusted = holm([comparison.p for _, _, comparison in family])
     return [
         DecidedComparison(a, b, comparison, p, _decision(comparison.difference.estimate, p, alpha))
-        for ((a, b), comparison), p in zip(comparisons.items(), adjusted, strict=True)
+        for (a, b, comparison), p in zip(family, adjusted, strict=True)
     ]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -13,24 +14,45 @@ from pydantic_core import ErrorDetails
 
 from reachgym.envs.errors import ConfigError
 from reachgym.envs.types import JSON
+from reachgym.study.config.section import Section
 from reachgym.study.config.study import StudyConfig
+
+S = TypeVar("S", bound=Section)
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> StudyConfig:
-    """Read and validate a configuration; `overrides` are `dotted.key=value` with YAML values.
+    """Read and validate a study; `overrides` are `dotted.key=value` with YAML values.
 
     Raises:
         ConfigError: The file cannot be read, or a key or value is wrong; the text has one line
             per mistake.
     """
+    return validated(StudyConfig, read_content(path, overrides), str(path))
+
+
+def read_content(path: Path, overrides: Sequence[str] = ()) -> dict[str, JSON]:
+    """What a configuration's file holds, with overrides, unchecked.
+
+    Raises:
+        ConfigError: The file cannot be read, or an override is none.
+    """
     content = _read(path)
     for override in overrides:
         _apply(content, override)
+    return content
+
+
+def validated(kind: type[S], content: Mapping[str, object], source: str) -> S:
+    """A configuration of some kind, from what a file or the command line holds.
+
+    Raises:
+        ConfigError: A key or value is wrong; the text has one line per mistake.
+    """
     try:
-        return StudyConfig.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
-        lines = [_explain(item) for item in error.errors()]
-        raise ConfigError(f"{path}: " + "; ".join(lines)) from None
+        lines = [_explain(item, kind) for item in error.errors()]
+        raise ConfigError(f"{source}: " + "; ".join(lines)) from None
 
 
 def _read(path: Path) -> dict[str, JSON]:
@@ -64,10 +86,10 @@ def _apply(content: dict[str, JSON], override: str) -> None:
         raise ConfigError(f"--set {key}: '{text}' is no YAML value; quote it") from None
 
 
-def _explain(item: ErrorDetails) -> str:
+def _explain(item: ErrorDetails, kind: type[Section]) -> str:
     where = ".".join(str(part) for part in item["loc"]) or "configuration"
     if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        near = difflib.get_close_matches(str(item["loc"][-1]), _known_keys(), n=1)
+        near = difflib.get_close_matches(str(item["loc"][-1]), _known_keys(kind), n=1)
         hint = f"; did you mean '{near[0]}'?" if near else "; remove it"
         return f"unknown key '{where}'{hint}"
     if item["type"] == "missing":
@@ -77,7 +99,7 @@ def _explain(item: ErrorDetails) -> str:
     return f"'{where}': {item['msg'].removeprefix('Value error, ')}{shown}"
 
 
-def _known_keys() -> list[str]:
+def _known_keys(kind: type[Section]) -> list[str]:
     found: set[str] = set()
 
     def collect(schema: object) -> None:
@@ -89,5 +111,5 @@ def _known_keys() -> list[str]:
             for value in schema:
                 collect(value)
 
-    collect(StudyConfig.model_json_schema())
+    collect(kind.model_json_schema())
     return sorted(found)

@@ -142,7 +142,7 @@ def test_a_task_without_gold_is_one_line(start, tmp_path):
 def test_an_agent_that_is_no_checkpoint_is_one_line(reachgym, tmp_path):
     nothing = tmp_path / "nothing"
     ran = reachgym("rollout", LOOKUP, "--agent", nothing, "--out", tmp_path / "store")
-    assert "nothing is no checkpoint" in refused(ran)
+    assert "nothing has no config.json" in refused(ran)
 
 
 @pytest.mark.parametrize(
@@ -150,9 +150,12 @@ def test_an_agent_that_is_no_checkpoint_is_one_line(reachgym, tmp_path):
     [
         (("--endpoint", "localhost:8000"), "expected a base_url like 'http://localhost:8000/v1'"),
         (("--endpoint", "http://localhost:1/v1", "--server", "vlm"), "--server expects one of"),
-        (("--dtype", "half"), "--dtype expects float32 or bfloat16; got 'half'"),
+        (("--dtype", "half"), "--dtype expects one of float32, bfloat16; got 'half'"),
         (("--resource", "disk"), "--resource expects NAME=AMOUNT, e.g. disk=1; got 'disk'"),
-        (("--track", "paper"), "--track expects tensorboard or wandb, got 'paper'"),
+        (
+            ("--agent", "random", "--track", "paper"),
+            "--track expects tensorboard or wandb, got 'paper'",
+        ),
     ],
 )
 def test_an_option_that_makes_no_sense_is_one_line(reachgym, tmp_path, option, told):

@@ -9,10 +9,11 @@ What decides is the bound on a mean of `hypotheses.py`, with one task more at th
 held its level under every null simulated, and it agrees with the interval. McNemar's test on all
 attempts takes them for independent. Sign flips, a permutation test, assume differences symmetric
 around zero: with ten tasks and sixteen attempts they tell apart, one time in three, agents of which
-one gains much on few tasks and loses as much in all on the others. A studentised bootstrap does so
-more often. The price is power with few tasks: ten that each gain a fifth are no evidence, because
-one time in six they come from a population where each sixth task loses wholly. Sign flips stand
-beside it, for the narrower null that both agents are alike on each task.
+one gains much on few tasks and loses as much in all on the others. A studentised bootstrap is no
+better there, and worse on sparse successes (`benchmarks/paired_comparisons.py`). The price is power
+with few tasks: ten that each gain a fifth are no evidence, because one time in six they come from a
+population in which a sixth of the tasks lose wholly. Sign flips stand beside it, for the narrower
+null that both agents are alike on each task.
 """
 
 from __future__ import annotations

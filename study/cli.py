@@ -1,4 +1,4 @@
-"""The command line: `reachgym study`, `rollout`, `report`, `envs` and `doctor`."""
+"""The command line: what each command takes, and whom it asks."""
 
 from __future__ import annotations
 
@@ -146,6 +146,76 @@ def rollout(
         track=tuple(track),
     )
     run_rollout(request, console)
+
+
+@app.command()
+def bench(
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML or TOML; see configs/baselines.yaml.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write to; continued if there.")] = Path(
+        "runs/bench"
+    ),
+    agents: Annotated[
+        list[str],
+        typer.Option(
+            "--agent",
+            help="`oracle`, `random`, a checkpoint's folder, `module:Class`, or with --endpoint a "
+            "model's name; may be given several times.",
+        ),
+    ] = [],  # noqa: B006 - typer copies its defaults
+    envs: Annotated[
+        list[str], typer.Option("--env", help="An environment id; may be given several times.")
+    ] = [],  # noqa: B006
+    tasks: Annotated[int | None, typer.Option(min=1, help="Tasks of an environment.")] = None,
+    attempts: Annotated[int | None, typer.Option(min=1, help="Attempts at each task.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only look whether it works: so many tasks, one attempt each."),
+    ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="An OpenAI-compatible server that has the models."),
+    ] = None,
+    server: Annotated[
+        str, typer.Option(help="Which: openai, vllm, sglang, llama.cpp or other.")
+    ] = "other",
+    api_key_env: Annotated[
+        str, typer.Option(metavar="NAME", help="The variable that holds the endpoint's key.")
+    ] = "OPENAI_API_KEY",
+    dtype: Annotated[
+        str, typer.Option(help="Of a checkpoint's weights: float32 or bfloat16.")
+    ] = "float32",
+    workers: Annotated[int | None, typer.Option(min=1, help="Ray workers.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster, e.g. `auto`; default: start Ray here.")
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="A file to put the leaderboard into, between its marks.")
+    ] = None,
+    overrides: OverridesOption = [],  # noqa: B006
+) -> None:
+    """Ask agents the same tasks with the same seeds, and rank them; run again to continue."""
+    from reachgym.study.acting import NamedAgent
+    from reachgym.study.cli_bench import BenchRequest, run
+
+    flags = {
+        "tasks": tasks,
+        "attempts": attempts,
+        "resources.workers": workers,
+        "resources.address": address,
+    }
+    request = BenchRequest(
+        config=config,
+        overrides=tuple(overrides),
+        agents=[NamedAgent(name, endpoint, server, api_key_env, dtype) for name in agents],
+        envs=envs,
+        numbers=[f"{key}={value}" for key, value in flags.items() if value is not None],
+        out=out,
+        limit=limit,
+        into=into,
+    )
+    run(request, console)
 
 
 @app.command(name="export")

@@ -15,9 +15,10 @@ from reachgym.agents.protocol import TokenTally
 from reachgym.envs.types import StopReason
 from reachgym.rollout.store import TrajectoryStore
 from reachgym.rollout.trajectory import Trajectory
-from reachgym.study.bench.results import CellResult, Interval, KResult, UsageResult
+from reachgym.study.bench.results import CellResult, KResult, UsageResult
 from reachgym.study.bench.suite import Suite
 from reachgym.study.config.bench import PriceConfig
+from reachgym.study.results.records import Interval
 from reachgym.support import Estimate, consistency_curve, success_rate
 
 _MEANS = (

@@ -5,27 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from reachgym.study.folder import write_atomically
+from reachgym.study.results.records import Interval, Record
 
 SCHEMA_VERSION = 1
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Interval(_Part):
-    """An estimate with its bounds; `n` counts the tasks it rests on."""
-
-    estimate: float
-    low: float
-    high: float
-    n: int
-
-
-class KResult(_Part):
+class KResult(Record):
     """k attempts at a task: that one of them succeeds (pass@k), and that all do (pass^k)."""
 
     k: int
@@ -33,7 +19,7 @@ class KResult(_Part):
     every: Interval
 
 
-class UsageResult(_Part):
+class UsageResult(Record):
     """Means over scored attempts, and the share of them that a budget ended, by budget."""
 
     turns: float
@@ -49,7 +35,7 @@ class UsageResult(_Part):
     cost: float | None
 
 
-class CellResult(_Part):
+class CellResult(Record):
     """One agent at one suite.
 
     Attributes:
@@ -77,7 +63,7 @@ class CellResult(_Part):
     usage: UsageResult | None
 
 
-class SuiteResult(_Part):
+class SuiteResult(Record):
     """What every agent was asked: an environment within a budget, told apart by a fingerprint."""
 
     name: str
@@ -87,7 +73,7 @@ class SuiteResult(_Part):
     fingerprint: str
 
 
-class ComparisonResult(_Part):
+class ComparisonResult(Record):
     """Two agents at one suite, on the same tasks and seeds.
 
     Attributes:
@@ -117,14 +103,14 @@ class ComparisonResult(_Part):
     decision: Literal["better", "worse", "not told apart"]
 
 
-class OverallResult(_Part):
+class OverallResult(Record):
     """An agent over all suites, each counting the same; None where one has nothing scored."""
 
     agent: str
     success: float | None
 
 
-class BenchResults(_Part):
+class BenchResults(Record):
     """Everything that a bench found, in the order of its configuration."""
 
     schema_version: int = SCHEMA_VERSION

@@ -36,7 +36,15 @@ def read_content(path: Path, overrides: Sequence[str] = ()) -> dict[str, JSON]:
     Raises:
         ConfigError: The file cannot be read, or an override is none.
     """
-    content = _read(path)
+    return changed(_read(path), overrides)
+
+
+def changed(content: dict[str, JSON], overrides: Sequence[str]) -> dict[str, JSON]:
+    """A configuration's content with overrides, each `dotted.key=value` with a YAML value.
+
+    Raises:
+        ConfigError: An override is none.
+    """
     for override in overrides:
         _apply(content, override)
     return content

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
 from pydantic import ValidationError
 
 from reachgym.envs.errors import StoreError
@@ -28,8 +25,8 @@ from reachgym.study.report.figure import (
     groups_of,
     line_legend,
 )
-from reachgym.study.report.table import cell
-from reachgym.study.report.text import number, one_line, share, visible
+from reachgym.study.report.template import style, template
+from reachgym.study.report.text import one_line
 from reachgym.study.results import (
     SCHEMA_VERSION,
     ArmVerdict,
@@ -53,7 +50,6 @@ CHANGES: tuple[ChangeName, ...] = (
 VERDICTS: tuple[VerdictName, ...] = ("creation", "elicitation", "shrinkage", "inconclusive")
 MOST_TASKS = 300
 OVER_ALL_FAMILIES = "all"
-_TEMPLATES = resources.files("reachgym.study.report")
 
 
 def read_results(path: Path) -> Results:
@@ -95,16 +91,7 @@ def write_report(results: Results, path: Path) -> None:
 
 def render(results: Results) -> str:
     """The page as text; equal results give equal text."""
-    environment = Environment(
-        loader=FunctionLoader(lambda name: (_TEMPLATES / name).read_text("utf-8")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"visible": visible, "number": number, "share": share, "cell": cell}
-    template = environment.get_template("page.html.j2")
-    return template.render(
+    return template("page.html.j2").render(
         _shared(results) | _figures(results) | _legends(results) | _tables(results)
     )
 
@@ -115,7 +102,7 @@ def _shared(results: Results) -> dict[str, object]:
     return {
         "results": results,
         "setting": results.setting,
-        "style": Markup((_TEMPLATES / "style.css").read_text("utf-8")),
+        "style": style(),
         "groups": groups_of(results),
         "labels": {policy.name: policy.label for policy in results.setting.policies},
         "headline": next(b for b in results.setting.sample_budgets if b.headline),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from reachgym.study.bench import leaderboard
 from reachgym.study.bench.run import run_bench
 from reachgym.study.config.bench import BenchConfig
 from reachgym.study.config.loading import changed, read_content, validated
+
+_VERSION = re.compile(r"-v\d+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +96,21 @@ def _of_flags(request: BenchRequest) -> dict[str, JSON]:
         if agent.name in agents:
             raise ConfigError(f"--agent {agent.name} was given twice; give it once")
         agents[agent.name] = agent.content()
-    environments: dict[str, JSON] = {}
-    for env_id in request.envs:
-        if env_id in environments:
-            raise ConfigError(
-                f"--env {env_id} was given twice; use a configuration for several variants of one"
-            )
-        environments[env_id] = {"env": env_id}
+    if len(set(request.envs)) < len(request.envs):
+        raise ConfigError(
+            "an --env was given twice; use a configuration for several variants of one"
+        )
+    names = _short(request.envs)
+    environments: dict[str, JSON] = {
+        name: {"env": env_id} for name, env_id in zip(names, request.envs, strict=True)
+    }
     return {"agents": agents, "environments": environments}
+
+
+def _short(env_ids: Sequence[str]) -> list[str]:
+    """What environments are called: the name in an id, or where two share it the whole id."""
+    names = [_VERSION.sub("", env_id.rpartition("/")[2]) for env_id in env_ids]
+    return [
+        name if names.count(name) == 1 else env_id
+        for name, env_id in zip(names, env_ids, strict=True)
+    ]

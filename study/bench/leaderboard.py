@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as TerminalTable
 from rich.text import Text
@@ -34,10 +35,10 @@ def show(results: BenchResults, console: Console) -> None:
     """Print the leaderboard, and which agents differ."""
     board = tables.leaderboard(results)
     best = _best(board)
-    shown = TerminalTable(*(visible(name) for name in board.columns))
+    shown = TerminalTable(*(visible(name) for name in board.columns), box=SIMPLE_HEAD)
     for place, row in enumerate(board.rows):
         texts = (
-            Text(_plain(value), style="bold" if (place, column) in best else "")
+            Text(_narrow(value), style="bold" if (place, column) in best else "")
             for column, value in enumerate(row)
         )
         shown.add_row(*texts)
@@ -162,6 +163,13 @@ def _value(cell: Cell) -> float:
     if isinstance(cell, Interval):
         return cell.estimate
     return -1.0 if cell is None else float(cell)
+
+
+def _narrow(cell: Cell) -> str:
+    """As `_plain`, with the bounds on a line of their own."""
+    if isinstance(cell, Interval):
+        return f"{cell.estimate:.3f}\n{cell.low:.2f}-{cell.high:.2f}"
+    return _plain(cell)
 
 
 def _plain(cell: Cell) -> str:

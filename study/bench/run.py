@@ -96,7 +96,8 @@ def _make(
     if not missing:
         return
     place = config.resources
-    connect(place.address, num_cpus=place.workers, working_dir=place.working_dir)
+    # An agent's workers start while those of the last one still close their environments.
+    connect(place.address, num_cpus=2 * place.workers, working_dir=place.working_dir)
     try:
         for job in left:
             if job.attempts:

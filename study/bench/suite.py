@@ -14,16 +14,13 @@ from reachgym.envs.types import Budget, Split, Task
 from reachgym.rollout.episode import Attempt
 from reachgym.study.config.bench import BenchConfig, EnvironmentConfig
 
-OWN_BUDGET = "own"
-
 
 @dataclass(frozen=True)
 class Suite:
     """The attempts at one environment within one budget; they are the same for every agent.
 
     Attributes:
-        environment: Its name in the configuration.
-        budget_name: That of the budget; `OWN_BUDGET` for the environment's own.
+        name: What it is called: the environment, and the budget where there are several.
         ref: The environment.
         budget: What an attempt may spend.
         split: Which of its tasks are asked.
@@ -32,21 +29,13 @@ class Suite:
         seed: The bench's own.
     """
 
-    environment: str
-    budget_name: str
+    name: str
     ref: EnvRef
     budget: Budget
     split: Split
     tasks: tuple[Task, ...]
     attempts: int
     seed: int
-
-    @property
-    def name(self) -> str:
-        """What it is called: the environment, and the budget where it has a name."""
-        if self.budget_name == OWN_BUDGET:
-            return self.environment
-        return f"{self.environment}, {self.budget_name}"
 
     def seed_of(self, task: Task, number: int) -> int:
         """The seed of an attempt: everything that it depends on but the agent."""
@@ -118,11 +107,10 @@ def _within_budgets(
         own = env.budget
     finally:
         env.close()
-    budgets = {key: given.budget() for key, given in config.budgets.items()} or {OWN_BUDGET: own}
+    budgets = {key: given.budget() for key, given in config.budgets.items()} or {"": own}
     for budget_name, budget in budgets.items():
         yield Suite(
-            environment=name,
-            budget_name=budget_name,
+            name=name if len(budgets) == 1 else f"{name}, {budget_name}",
             ref=ref,
             budget=budget,
             split=split,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -96,24 +97,16 @@ class CustomFactory:
         """Import the class and make one.
 
         Raises:
-            ConfigError: There is no such module or class, it cannot be made of these arguments, or
-                what it makes does not act.
+            ConfigError: There is no such class; see `found`.
         """
-        made = self.found()
-        try:
-            agent: Agent = made(**self.args)
-        except TypeError as error:
-            raise ConfigError(
-                f"{self.path} could not be made with the arguments {self.args} ({error}); give "
-                "others under `args`"
-            ) from error
+        agent: Agent = self.found()(**self.args)
         return agent
 
     def found(self) -> Callable[..., Any]:
         """The class.
 
         Raises:
-            ConfigError: There is none, or it has no `act`.
+            ConfigError: There is none, it has no `act`, or it does not take these arguments.
         """
         module_name, _, name = self.path.partition(":")
         if self.folder not in sys.path:
@@ -131,6 +124,13 @@ class CustomFactory:
                 f"expected a class {name} with a method `act` in {module_name}, got "
                 f"{found!r}; see `reachgym.agents.protocol.Agent`"
             )
+        try:
+            inspect.signature(found).bind(**self.args)
+        except TypeError as error:
+            raise ConfigError(
+                f"{self.path} cannot be made of the arguments {self.args} ({error}); give others "
+                "under `args`"
+            ) from None
         return found
 
 

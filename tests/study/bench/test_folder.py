@@ -79,5 +79,5 @@ def test_a_folder_of_something_else_is_left_alone(opened, content, tmp_path):
 def test_a_damaged_manifest_is_told(opened, content, text):
     folder = opened(content)
     (folder.path / "bench.json").write_text(text)
-    with pytest.raises(StoreError, match="bench|--out"):
+    with pytest.raises(StoreError, match=r"bench|--out"):
         opened(content)

@@ -296,6 +296,36 @@ def search_server(
     run_search_server(source, host, port, console)
 
 
+@app.command(name="serve")
+def serve_env(
+    env: Annotated[str, typer.Argument(help="An environment id, or `module:ns/Id-v0`.")],
+    kwargs: Annotated[
+        list[str],
+        typer.Option("--set", metavar="KEY=VALUE", help="An argument of the environment."),
+    ] = [],  # noqa: B006 - typer copies its defaults
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any.")] = 8000,
+    sessions: Annotated[int, typer.Option(min=1, help="Open at once, at most.")] = 500,
+    idle_s: Annotated[
+        float, typer.Option(min=1, help="Seconds without a request that end a session.")
+    ] = 600.0,
+    threads: Annotated[int, typer.Option(min=1, help="Environments at work at once.")] = 32,
+    token_env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The variable with the token that clients must show."),
+    ] = None,
+    mcp: Annotated[
+        str | None, typer.Option(help="Serve MCP clients instead, over `stdio` or `http`.")
+    ] = None,
+) -> None:
+    """Serve an environment to other trainers and agents, until told to end."""
+    from reachgym.envs.serving.server import ServerSettings
+    from reachgym.study.cli_serve import run_serve
+
+    settings = ServerSettings(host, port, sessions, idle_s, threads, token_env)
+    run_serve(env, kwargs, settings, mcp, console)
+
+
 @app.command(name="check-env")
 def check_env(
     env: Annotated[str, typer.Argument(help="An environment id, or `module:ns/Id-v0`.")],

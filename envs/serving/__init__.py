@@ -1,0 +1,1 @@
+"""Environments served to other programs over HTTP, WebSocket and MCP, and the client of them."""

@@ -97,7 +97,7 @@ def command() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
 
     def start(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "reachgym", "serve", *arguments, "--port", "0"],
+            [sys.executable, "-m", "reachgym", "serve", "--port", "0", *arguments],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "COLUMNS": "200", **environment},

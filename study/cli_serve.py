@@ -26,11 +26,17 @@ def run_serve(
     ref = EnvRef(env, parse_kwargs(kwargs))
     if mcp is not None and mcp not in _WAYS:
         raise ConfigError(f"--mcp expects {' or '.join(_WAYS)}; got '{mcp}'")
+    is_local = settings.host in LOCAL_HOSTS
+    if mcp == "http" and (settings.token_env is not None or not is_local):
+        raise ConfigError(
+            "--mcp http asks for no token, and is served on this machine alone; leave --host and "
+            "--token-env out"
+        )
     if mcp == "stdio":
         # Its standard output is the client's.
         serve_stdio(ref, settings)
         return
-    if settings.token_env is None and settings.host not in LOCAL_HOSTS:
+    if settings.token_env is None and not is_local:
         console.print(
             f"Whoever reaches {settings.host} can use it: give --token-env to ask for a token",
             style="yellow",

@@ -97,9 +97,17 @@ class CustomFactory:
         """Import the class and make one.
 
         Raises:
-            ConfigError: There is no such class; see `found`.
+            ConfigError: There is no such class, see `found`, or it could not be made.
         """
-        agent: Agent = self.found()(**self.args)
+        found = self.found()
+        try:
+            agent: Agent = found(**self.args)
+        # The class is the user's: it may raise whatever it likes.
+        except Exception as error:
+            raise ConfigError(
+                f"the agent {self.path} could not be made with the arguments {self.args} "
+                f"({type(error).__name__}: {error}); mend it, or give others under `args`"
+            ) from error
         return agent
 
     def found(self) -> Callable[..., Any]:
@@ -113,10 +121,12 @@ class CustomFactory:
             sys.path.insert(0, self.folder)
         try:
             module = importlib.import_module(module_name)
-        except ImportError as error:
+        # The module is the user's: it may raise whatever it likes.
+        except Exception as error:
             raise ConfigError(
-                f"the agent {self.path} could not be imported ({error}); run from the folder that "
-                "holds its module, install it, or give --working-dir"
+                f"the agent {self.path} could not be imported ({type(error).__name__}: {error}); "
+                "mend it, run from the folder that holds it, install it, or send it to workers as "
+                "their working_dir"
             ) from error
         found = vars(module).get(name)
         if not isinstance(found, type) or not hasattr(found, "act"):

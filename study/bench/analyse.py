@@ -35,6 +35,8 @@ def analyse(
                 name=suite.name,
                 env=suite.ref.text,
                 split=suite.split,
+                tasks=len(suite.tasks),
+                attempts=suite.attempts,
                 budget=asdict(suite.budget),
                 fingerprint=suite.fingerprint(),
             )

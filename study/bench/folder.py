@@ -10,7 +10,8 @@ from pathlib import Path
 from reachgym.envs.errors import StoreError
 from reachgym.envs.types import JSON
 from reachgym.study.bench.suite import Suite
-from reachgym.study.config.bench import BenchConfig
+from reachgym.study.bench.weights import weights_digest
+from reachgym.study.config.bench import AgentConfig, BenchConfig, CheckpointConfig
 from reachgym.study.folder import write_atomically
 
 MANIFEST = "bench.json"
@@ -36,22 +37,28 @@ class BenchFolder:
         """Create the folder, or continue it: with the same bench, or one that asks for more.
 
         Agents, environments, tasks and attempts may be added to what is there; what was asked
-        before must be asked as before, by its fingerprints.
+        before must be asked as before, by its fingerprints. What is added is kept by `record`,
+        which is for whoever holds the lock of the trajectories.
 
         Raises:
             StoreError: The folder holds another bench, or something else.
         """
         folder = cls(path)
         recorded = path / MANIFEST
-        held: dict[str, JSON] = {}
         if recorded.exists():
-            held = _load(recorded)
-            _check(path, held, config, suites, limit)
-        elif path.is_file() or (path.is_dir() and any(path.iterdir())):
+            _check(path, _load(recorded), config, suites, limit)
+            return folder
+        if path.is_file() or (path.is_dir() and any(path.iterdir())):
             raise StoreError(f"{path} exists and is no bench's folder; choose another with --out")
         path.mkdir(parents=True, exist_ok=True)
-        write_atomically(recorded, json.dumps(_record(held, config, suites, limit), indent=1))
+        write_atomically(recorded, json.dumps(_record({}, config, suites, limit), indent=1))
         return folder
+
+    def record(self, config: BenchConfig, suites: Sequence[Suite], limit: int | None) -> None:
+        """Keep what is asked, beside what was asked before."""
+        recorded = self.path / MANIFEST
+        content = _record(_load(recorded), config, suites, limit)
+        write_atomically(recorded, json.dumps(content, indent=1))
 
 
 def _record(
@@ -77,11 +84,15 @@ def _record(
 
 
 def _agents(config: BenchConfig) -> dict[str, JSON]:
-    """Every agent as it was given, but for its price, which changes no attempt."""
-    return {
-        name: agent.model_dump(mode="json", exclude={"price"})
-        for name, agent in config.agents.items()
-    }
+    return {name: _agent(agent) for name, agent in config.agents.items()}
+
+
+def _agent(agent: AgentConfig) -> dict[str, JSON]:
+    """An agent as it was given, but for its price, which changes no attempt; and its weights."""
+    given: dict[str, JSON] = agent.model_dump(mode="json", exclude={"price"})
+    if isinstance(agent, CheckpointConfig):
+        given["weights"] = weights_digest(agent.path)
+    return given
 
 
 def _check(

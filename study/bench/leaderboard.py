@@ -20,6 +20,7 @@ from reachgym.study.report.text import number, visible
 from reachgym.study.results.records import Interval
 
 BEGIN, END = "<!-- leaderboard -->", "<!-- /leaderboard -->"
+_MOST_LACKING = 8
 _MARKUP = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_{}[]<>|#"})
 
 
@@ -62,10 +63,12 @@ def markdown(results: BenchResults) -> str:
 
 def page(results: BenchResults) -> str:
     """Everything as a page that stands alone."""
+    board = tables.leaderboard(results)
     return template("bench.html.j2").render(
         results=results,
         style=style(),
-        board=tables.leaderboard(results),
+        board=board,
+        best=_best(board),
         about=_about(results),
         comparisons=tables.comparisons(results),
         others=[
@@ -126,11 +129,12 @@ def _about(results: BenchResults) -> list[str]:
     lines.append(
         f"Success as a mean over tasks, with {percent} intervals; all agents had the same."
     )
-    unscored = sum(sum(cell.unscored.values()) for cell in results.cells)
-    missing = sum(cell.missing for cell in results.cells)
-    if unscored or missing:
+    lacking = tables.incomplete(results)
+    if lacking:
+        more = f"; and {len(lacking) - _MOST_LACKING} more" if len(lacking) > _MOST_LACKING else ""
         lines.append(
-            f"{unscored} attempts broke off unscored and {missing} were not made: run it again."
+            f"Incomplete, which counts neither way: {'; '.join(lacking[:_MOST_LACKING])}{more}. "
+            "Run it again to make these attempts."
         )
     told = [found for found in results.comparisons if found.decision != "not told apart"]
     if results.comparisons:
@@ -144,9 +148,16 @@ def _about(results: BenchResults) -> list[str]:
 def _long(results: BenchResults) -> Table:
     """One row an agent and suite, with every measure."""
     taken = tables.usage(results)
-    success = {(cell.agent, cell.suite): cell.success for cell in results.cells}
-    rows = [(*row[:2], success[str(row[0]), str(row[1])], *row[2:]) for row in taken.rows]
-    return Table("Leaderboard", (*taken.columns[:2], "success", *taken.columns[2:]), rows)
+    cells = {(cell.agent, cell.suite): cell for cell in results.cells}
+    ks = sorted({point.k for cell in results.cells for point in cell.at_k})
+    names = [name for k in ks for name in (f"pass@{k}", f"pass^{k}")]
+    rows = []
+    for row in taken.rows:
+        cell = cells[str(row[0]), str(row[1])]
+        at = {point.k: (point.some, point.every) for point in cell.at_k}
+        repeated = [value for k in ks for value in at.get(k, (None, None))]
+        rows.append((*row[:2], cell.success, *repeated, *row[2:]))
+    return Table("Leaderboard", (*taken.columns[:2], "success", *names, *taken.columns[2:]), rows)
 
 
 def _best(board: Table) -> set[tuple[int, int]]:

@@ -64,11 +64,16 @@ class CellResult(Record):
 
 
 class SuiteResult(Record):
-    """What every agent was asked: an environment within a budget, told apart by a fingerprint."""
+    """What every agent was asked: an environment within a budget, told apart by a fingerprint.
+
+    There may be fewer tasks than were asked for: a split ends.
+    """
 
     name: str
     env: str
     split: str
+    tasks: int
+    attempts: int
     budget: dict[str, float | None]
     fingerprint: str
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.compute as pc
 from rich.console import Console
 
 from reachgym.agents.protocol import Agent
@@ -57,10 +58,25 @@ def run_bench(config: BenchConfig, out: Path, limit: int | None, console: Consol
     with TrajectoryStore(folder.trajectories) as store:
         # Another process that writes there is told of before anything is started.
         store.lock()
+        folder.record(config, suites, limit)
         _make(config, jobs, store, console)
         results = analyse(config, suites, store, limit)
+        _tell_failure(store, console)
     results.write(folder.path / RESULTS)
     return results
+
+
+def _tell_failure(store: TrajectoryStore, console: Console) -> None:
+    """The first of what broke off: often all did for the same reason."""
+    kept = store.columns(["policy", "failure_kind", "failure_message"])
+    failed = kept.filter(pc.is_valid(kept["failure_kind"])).slice(0, 1).to_pylist()
+    for row in failed:
+        console.print(
+            f"an attempt of {row['policy']} broke off: {row['failure_kind']}: "
+            f"{row['failure_message']}",
+            markup=False,
+            highlight=False,
+        )
 
 
 def _check_names(suites: Sequence[Suite]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
+from reachgym.envs.errors import ConfigError
 from reachgym.envs.registration import EnvRef, make
 from reachgym.envs.seeding import derive_seed
 from reachgym.envs.types import Budget, Split, Task
@@ -84,7 +85,8 @@ def suites_of(config: BenchConfig, limit: int | None = None) -> list[Suite]:
         limit: At most so many tasks of an environment, and one attempt at each.
 
     Raises:
-        InputError: An environment does not exist, or cannot be made of its arguments.
+        InputError: An environment does not exist, cannot be made of its arguments, or has no tasks
+            in its split.
     """
     return [
         suite
@@ -103,11 +105,16 @@ def _within_budgets(
         size = env.taskset.size(split)
         count = environment.tasks or config.tasks
         most = min(number for number in (count, size, limit) if number is not None)
-        tasks = tuple(env.taskset.task(split, index) for index in range(most))
+        # A task that comes twice is asked once: the seeds of its attempts would be the same.
+        posed = (env.taskset.task(split, index) for index in range(most))
+        tasks = tuple({task.hash: task for task in posed}.values())
         own = env.budget
     finally:
         env.close()
-    budgets = {key: given.budget() for key, given in config.budgets.items()} or {"": own}
+    asked = config.budgets if environment.budgets is None else environment.budgets
+    if not tasks:
+        raise ConfigError(f"{ref.id} has no {split} tasks; choose another split")
+    budgets = {key: given.budget() for key, given in asked.items()} or {"": own}
     for budget_name, budget in budgets.items():
         yield Suite(
             name=name if len(budgets) == 1 else f"{name}, {budget_name}",

@@ -15,9 +15,9 @@ _DECIDED = ("better", "worse")
 def ranked(results: BenchResults) -> list[str]:
     """The agents, best first by the mean over suites; those without one come last."""
     order = sorted(
-        results.overall, key=lambda found: -1.0 if found.success is None else found.success
+        results.overall, key=lambda found: 1.0 if found.success is None else -found.success
     )
-    return [found.agent for found in reversed(order)]
+    return [found.agent for found in order]
 
 
 def leaderboard(results: BenchResults) -> Table:
@@ -84,6 +84,7 @@ def comparisons(results: BenchResults, *, told_apart: bool = False) -> Table:
         results: The bench's.
         told_apart: Only those that differ.
     """
+    some_left_out = any(found.dropped_pairs for found in results.comparisons)
     rows: list[tuple[Cell, ...]] = [
         (
             found.a,
@@ -95,12 +96,28 @@ def comparisons(results: BenchResults, *, told_apart: bool = False) -> Table:
             _p(found.p),
             f"{found.only_a} to {found.only_b}",
             _p(found.mcnemar_p),
+            *((found.dropped_pairs,) if some_left_out else ()),
         )
         for found in results.comparisons
         if not told_apart or found.decision in _DECIDED
     ]
     columns = ("agent", "is", "than", "suite", "difference", "p, corrected", "p")
-    return Table("Comparisons", (*columns, "solved by one alone", "McNemar's p"), rows)
+    left_out = ("pairs left out",) if some_left_out else ()
+    return Table("Comparisons", (*columns, "solved by one alone", "McNemar's p", *left_out), rows)
+
+
+def incomplete(results: BenchResults) -> list[str]:
+    """Which agents lack scored attempts, and why, in words."""
+    return [
+        f"{cell.agent} at {cell.suite}: {', '.join(parts)}"
+        for cell in _in_order(results)
+        if (parts := _lacking(cell))
+    ]
+
+
+def _lacking(cell: CellResult) -> list[str]:
+    parts = [f"{count} unscored ({kind})" for kind, count in sorted(cell.unscored.items())]
+    return [*parts, f"{cell.missing} not made"] if cell.missing else parts
 
 
 def in_words(cell: Interval | None) -> str:

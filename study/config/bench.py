@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -99,13 +100,24 @@ class OneAgent(Section):
     agent: AgentConfig
 
 
+class BenchBudget(BudgetConfig):
+    """What an attempt may spend of each; null is unlimited."""
+
+    turns: int | None = Field(None, gt=0)
+    action_tokens: int | None = Field(None, gt=0)
+    context_tokens: int | None = Field(None, gt=0)
+    tool_calls: int | None = Field(None, ge=0)
+    wall_s: float | None = Field(None, gt=0)
+
+
 class EnvironmentConfig(Section):
-    """An environment, and how many of its tasks are asked; null is the bench's number."""
+    """An environment, and how it is asked; null is as the bench says."""
 
     env: str
     kwargs: dict[str, JsonValue] = Field({})
     tasks: int | None = Field(None, gt=0)
     split: Split | None = None
+    budgets: dict[str, BenchBudget] | None = None
 
     def ref(self) -> EnvRef:
         """The environment as workers make it."""
@@ -134,18 +146,21 @@ class BenchConfig(Section):
     alpha: float = Field(0.05, gt=0, lt=1, description="error of intervals and of comparisons")
     agents: dict[str, AgentConfig] = Field(min_length=1)
     environments: dict[str, EnvironmentConfig] = Field(min_length=1)
-    budgets: dict[str, BudgetConfig] = Field(
+    budgets: dict[str, BenchBudget] = Field(
         {}, description="what an attempt may spend; none is the environment's own budget"
     )
     resources: BenchResources = BenchResources()
 
     @model_validator(mode="after")
     def _named(self) -> Self:
-        for kind, names in (
-            ("agents", self.agents),
-            ("environments", self.environments),
-            ("budgets", self.budgets),
-        ):
+        named: dict[str, Iterable[str]] = {
+            "agents": self.agents,
+            "environments": self.environments,
+            "budgets": self.budgets,
+        }
+        for key, asked in self.environments.items():
+            named[f"environments.{key}.budgets"] = asked.budgets or {}
+        for kind, names in named.items():
             for name in names:
                 if not name.strip() or not name.isprintable():
                     raise ValueError(f"{kind}: expected names that can be printed, got {name!r}")

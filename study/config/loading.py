@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -18,6 +18,23 @@ from reachgym.study.config.section import Section
 from reachgym.study.config.study import StudyConfig
 
 S = TypeVar("S", bound=Section)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Safe YAML in which a key stands once; otherwise the last of two would silently win."""
+
+    # The type of `anchor` is the stubs' own.
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key '{key.value}' stands twice; rename or remove one",
+                    problem_mark=key.start_mark,
+                )
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+        return node
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> StudyConfig:
@@ -66,7 +83,8 @@ def validated(kind: type[S], content: Mapping[str, object], source: str) -> S:
 def _read(path: Path) -> dict[str, JSON]:
     try:
         text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+        is_toml = path.suffix == ".toml"
+        content = tomllib.loads(text) if is_toml else yaml.load(text, _UniqueKeys)
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:

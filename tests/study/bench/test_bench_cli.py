@@ -10,8 +10,9 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from reachgym.envs.errors import InputError, StoreError
+from reachgym.envs.errors import ConfigError, InputError, StoreError
 from reachgym.rollout.store import TrajectoryStore
+from reachgym.study.acting import CustomFactory
 from reachgym.study.cli import app
 
 SLOW = """
@@ -32,6 +33,16 @@ class Slow:
 
 class Idle:
     pass
+
+
+class Costly(Slow):
+    def act(self, conversations, tools, limits, seeds):
+        raise RuntimeError("the quota is spent")
+
+
+class Unready(Slow):
+    def __init__(self):
+        raise OSError("no such model")
 """
 CONFIG = """
 tasks: 16
@@ -47,7 +58,9 @@ resources: {slots: 2}
 @pytest.fixture
 def mine(tmp_path):
     (tmp_path / "mine.py").write_text(SLOW)
+    (tmp_path / "broken.py").write_text("class Agent:")
     (tmp_path / "bench.yaml").write_text(CONFIG)
+    (tmp_path / "twice.yaml").write_text(CONFIG + "agents: {slow: {kind: oracle}}")
     return tmp_path
 
 
@@ -85,15 +98,28 @@ def test_after_a_kill_no_attempt_is_repeated_or_lost(start, mine):
     }
 
 
-def test_a_smoke_run_says_so(reachgym, tmp_path):
-    ran = reachgym(
-        *("bench", "--agent", "oracle", "--env", "reachgym/Lookup-v0", "--tasks", "50"),
-        *("--limit", "2", "--out", tmp_path / "run"),
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert "A smoke run: at most 2 tasks" in ran.stdout
-    (cell,) = json.loads((tmp_path / "run" / "results.json").read_text())["cells"]
-    assert (cell["tasks"], cell["attempts"], cell["scored"]) == (2, 1, 2)
+def test_a_smoke_run_says_so_and_tells_what_broke_off(start, mine):
+    agents = "agents={costly: {kind: custom, path: 'mine:Costly'}, oracle: {kind: oracle}}"
+    options = ("--limit", "2", "--set", agents, "--out", mine / "run")
+    ran = start("bench", mine / "bench.yaml", *options, path=mine)
+    out, err = ran.communicate(timeout=100)
+    assert ran.returncode == 0, err
+    told = " ".join(out.split())
+    assert "A smoke run: at most 2 tasks" in told
+    assert "costly broke off: RuntimeError: the quota is spent" in told
+    assert "costly at lookup: 2 unscored (RuntimeError)" in told
+    cells = json.loads((mine / "run" / "results.json").read_text())["cells"]
+    assert [(cell["agent"], cell["attempts"], cell["scored"]) for cell in cells] == [
+        ("costly", 1, 0),
+        ("oracle", 1, 2),
+    ]
+
+
+def test_an_agent_that_cannot_be_made_is_told(mine, monkeypatch):
+    monkeypatch.chdir(mine)
+    factory = CustomFactory("mine:Unready", {}, str(mine))
+    with pytest.raises(ConfigError, match="OSError: no such model"):
+        factory()
 
 
 @pytest.mark.parametrize(
@@ -105,6 +131,10 @@ def test_a_smoke_run_says_so(reachgym, tmp_path):
         (("--agent", "mine:Idle", "--env", "reachgym/Lookup-v0"), "with a method `act`"),
         (("--agent", "mine:Gone", "--env", "reachgym/Lookup-v0"), "expected a class Gone"),
         (("--agent", "yours:Agent", "--env", "reachgym/Lookup-v0"), "could not be imported"),
+        (("--agent", "broken:Agent", "--env", "reachgym/Lookup-v0"), "IndentationError"),
+        (("{}/twice.yaml",), "the key 'agents' stands twice"),
+        (("{}/bench.yaml", "--set", "budgets.none.turns=0"), "greater than 0"),
+        (("{}/bench.yaml", "--set", "budgets.none.turn=1"), "did you mean 'turns'"),
         (("--agent", "nobody", "--env", "reachgym/Lookup-v0"), "nobody has no config.json"),
         (("{}/bench.yaml", "--agent", "oracle"), "got both"),
         (

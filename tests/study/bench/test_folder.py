@@ -7,6 +7,7 @@ import pytest
 from reachgym.envs.errors import StoreError
 from reachgym.study.bench.folder import BenchFolder
 from reachgym.study.bench.suite import suites_of
+from reachgym.study.bench.weights import weights_digest
 from reachgym.study.config.bench import BenchConfig
 
 
@@ -14,7 +15,10 @@ from reachgym.study.config.bench import BenchConfig
 def opened(tmp_path):
     def open_again(content, limit=None):
         config = BenchConfig.model_validate(content)
-        return BenchFolder.open(tmp_path / "run", config, suites_of(config, limit), limit)
+        suites = suites_of(config, limit)
+        folder = BenchFolder.open(tmp_path / "run", config, suites, limit)
+        folder.record(config, suites, limit)
+        return folder
 
     return open_again
 
@@ -59,6 +63,39 @@ def test_an_agent_that_was_left_out_for_a_while_must_come_back_the_same(opened, 
     opened(content | {"agents": {"oracle": {"kind": "oracle"}}})
     with pytest.raises(StoreError, match="the agent 'random' was"):
         opened(content | {"agents": {"random": {"kind": "oracle"}}})
+
+
+def test_what_was_added_may_not_be_taken_away(opened, content):
+    opened(content)
+    opened(content | {"attempts": 3})
+    with pytest.raises(StoreError, match="4 tasks with 3 attempts, which is more"):
+        opened(content)
+
+
+def test_other_weights_in_the_same_folder_are_another_agent(opened, content, tmp_path):
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.parent.mkdir()
+    (weights.parent / "config.json").write_text("{}")
+    weights.write_bytes(bytes(100))
+    content["agents"] = {"mine": {"kind": "checkpoint", "path": str(weights.parent)}}
+    opened(content)
+    (weights.parent / "training.pt").write_bytes(b"state")
+    opened(content)
+    weights.write_bytes(bytes(99) + b"1")
+    with pytest.raises(StoreError, match="the agent 'mine' was"):
+        opened(content)
+
+
+@pytest.mark.parametrize("place", [0, 70 * 2**20 - 1])
+def test_both_ends_of_large_weights_count(tmp_path, place):
+    path = tmp_path / "model.safetensors"
+    with path.open("wb") as file:
+        file.truncate(70 * 2**20)
+    before = weights_digest(tmp_path)
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(b"1")
+    assert weights_digest(tmp_path) != before
 
 
 def test_a_smoke_run_and_a_whole_one_do_not_mix(opened, content):

@@ -51,6 +51,24 @@ def test_the_terminal_shows_every_agent(results):
     assert "95 %" in text
 
 
+def test_the_page_has_the_best_in_bold_and_what_was_asked(results):
+    html = page(results)
+    assert html.index("<strong>1.000</strong>") < html.index("random")
+    assert "4 held_out tasks, 2 attempts of each agent at each" in html
+
+
+def test_what_is_incomplete_is_told_by_name(results):
+    cells = [
+        cell.model_copy(update={"missing": 3, "unscored": {"SandboxError": 1}})
+        if (cell.agent, cell.suite) == ("random", "lookup")
+        else cell
+        for cell in results.cells
+    ]
+    told = "random at lookup: 1 unscored (SandboxError), 3 not made"
+    assert told in page(results.model_copy(update={"cells": cells}))
+    assert "Incomplete" not in page(results)
+
+
 def test_the_csv_has_a_row_for_every_agent_and_suite(results, tmp_path):
     write_all(results, tmp_path)
     rows = list(csv.DictReader((tmp_path / "leaderboard.csv").open()))
@@ -62,6 +80,7 @@ def test_the_csv_has_a_row_for_every_agent_and_suite(results, tmp_path):
     ]
     assert float(rows[0]["success"]) == 1.0
     assert 0 < float(rows[0]["success low"]) < 1
+    assert [float(rows[0][name]) for name in ("pass@1", "pass^1", "pass@2", "pass^2")] == [1] * 4
     assert len(list(csv.DictReader((tmp_path / "comparisons.csv").open()))) == 2
 
 

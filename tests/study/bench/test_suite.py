@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from reachgym.envs.errors import InputError
+from reachgym.envs.errors import ConfigError, InputError
+from reachgym.envs.registration import register
+from reachgym.envs.taskset import ListTaskset
+from reachgym.envs.types import Task
 from reachgym.study.bench.suite import suites_of
 from reachgym.study.config.bench import BenchConfig
+
+TWICE = "bench_tests/Twice-v0"
+
+
+class Repeating(ListTaskset):
+    """Every task comes twice."""
+
+    def task(self, split, index):
+        return super().task(split, index // 2)
+
+    def size(self, split):
+        return 2 * super().size(split)
+
+
+POSED = [Task(str(number), f"{number}?", gold="x", split="held_out") for number in range(3)]
+register(TWICE, tasks=Repeating(POSED))
 
 
 def asked(suite, agent):
@@ -68,6 +87,30 @@ def test_a_limit_asks_some_of_the_same_once(config):
     limited, whole = suites_of(config, limit=2)[0], suites_of(config)[0]
     assert set(asked(limited, "x")) < set(asked(whole, "x"))
     assert len(asked(limited, "x")) == 2
+
+
+def test_an_environment_may_have_budgets_of_its_own(content):
+    content["budgets"] = {"wide": {"turns": 9}}
+    content["environments"]["compose"]["budgets"] = {"short": {"turns": 2}, "long": {"turns": 6}}
+    suites = suites_of(BenchConfig.model_validate(content))
+    assert [(suite.name, suite.budget.turns) for suite in suites] == [
+        ("lookup", 9),
+        ("compose, short", 2),
+        ("compose, long", 6),
+    ]
+
+
+def test_a_task_that_comes_twice_is_asked_once(content):
+    content["environments"] = {"twice": {"env": TWICE}}
+    (suite,) = suites_of(BenchConfig.model_validate(content))
+    assert len(suite.tasks) == 2
+    assert len(set(asked(suite, "x"))) == len(asked(suite, "x")) == len(suite.places) == 4
+
+
+def test_a_split_without_tasks_is_told(content):
+    content["environments"] = {"twice": {"env": TWICE, "split": "validation"}}
+    with pytest.raises(ConfigError, match="no validation tasks; choose another split"):
+        suites_of(BenchConfig.model_validate(content))
 
 
 def test_an_environment_that_is_none_is_told(content):

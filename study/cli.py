@@ -83,7 +83,9 @@ def rollout(
     out: Annotated[Path, typer.Option(help="Folder of the trajectory store; continued if there.")],
     agent: Annotated[
         str,
-        typer.Option(help="`oracle`, `random`, a checkpoint's folder, or an endpoint's model."),
+        typer.Option(
+            help="`oracle`, `random`, a checkpoint's folder, `module:Class`, or a model there."
+        ),
     ] = "oracle",
     endpoint: Annotated[
         str | None,

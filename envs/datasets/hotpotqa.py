@@ -184,7 +184,7 @@ def make_hotpotqa(
 
     Args:
         path: A file of rows, or several, split by a hash of the content.
-        train, validation, held_out: Or the files of each split.
+        train: Or the files of each split.
         unusable: `"refuse"` files with malformed rows or splits with common content, or `"drop"`
             such rows.
         corpus: A file of rows with title, text and, if they are there, ids, to be searched by

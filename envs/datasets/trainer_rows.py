@@ -153,7 +153,7 @@ def make_rows(
 
     Args:
         path: A file of rows, or several, split by a hash of the content.
-        train, validation, held_out: Or the files of each split.
+        train: Or the files of each split.
         unusable: `"refuse"` files with malformed rows or splits with common content, or `"drop"`
             such rows.
         answers: How answers are scored, a key of `ANSWERS`; by default as the source that a row's

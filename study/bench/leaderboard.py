@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -127,7 +127,9 @@ def _about(results: BenchResults) -> list[str]:
         )
     percent = f"{100 * (1 - results.alpha):g} %"
     lines.append(
-        f"Success as a mean over tasks, with {percent} intervals; all agents had the same."
+        f"Success as a mean over tasks, with {percent} intervals; all agents had the same tasks "
+        f"and seeds: {_range([suite.tasks for suite in results.suites])} tasks of an environment, "
+        f"{_range([suite.attempts for suite in results.suites])} attempts at each."
     )
     lacking = tables.incomplete(results)
     if lacking:
@@ -143,6 +145,11 @@ def _about(results: BenchResults) -> list[str]:
             f"(error of any at most {results.alpha:g}, Holm)."
         )
     return lines
+
+
+def _range(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _long(results: BenchResults) -> Table:

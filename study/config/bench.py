@@ -63,8 +63,8 @@ class CheckpointConfig(AgentSection):
     def _is_there(cls, path: Path) -> Path:
         if not (path / "config.json").is_file():
             raise ValueError(
-                f"expected the folder of a Hugging Face checkpoint, but {path} has no config.json; "
-                "give another, or make it first (`make quickstart` writes those of a study)"
+                f"{path} has no config.json, so is no checkpoint; run `make quickstart` first if "
+                "it is the quickstart's, or give another folder"
             )
         return path
 

@@ -118,12 +118,17 @@ def _check(
 
 
 def _changed_agents(held: dict[str, JSON], config: BenchConfig) -> list[str]:
-    now = _agents(config)
-    return [
-        f"the agent '{name}' was {json.dumps(was)}"
-        for name, was in _mapping(held, "agents").items()
-        if name in now and now[name] != was
-    ]
+    now, agents = _agents(config), _mapping(held, "agents")
+    changed = []
+    for name in now.keys() & agents.keys():
+        was, given = _mapping(agents, name), _mapping(now, name)
+        keys = [key for key in was | given if was.get(key) != given.get(key)]
+        if keys:
+            before, after = ({key: side.get(key) for key in keys} for side in (was, given))
+            changed.append(
+                f"the agent '{name}' was {json.dumps(before)} and is {json.dumps(after)}"
+            )
+    return sorted(changed)
 
 
 def _changed_suites(held: dict[str, JSON], suites: Sequence[Suite]) -> list[str]:

@@ -82,7 +82,7 @@ def test_other_weights_in_the_same_folder_are_another_agent(opened, content, tmp
     (weights.parent / "training.pt").write_bytes(b"state")
     opened(content)
     weights.write_bytes(bytes(99) + b"1")
-    with pytest.raises(StoreError, match="the agent 'mine' was"):
+    with pytest.raises(StoreError, match=r"the agent 'mine' was {\"weights\": \"\w+\"} and is"):
         opened(content)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,7 +44,6 @@ ROW = (
     "tool_errors",
     "seconds",
 )
-_NUMBERS = ("reward", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +146,10 @@ class Episodes:
             return self._database.execute(statement, values).fetchall()
 
 
-def finite(number: float | None) -> float | None:
-    """A number that JSON knows, or None."""
-    return number if number is not None and math.isfinite(number) else None
-
-
 def _where(query: Query, without: str | None = None) -> tuple[str, list[Any]]:
     """A condition whose values are parameters; the names in it are all from `FACETS`."""
-    tests, values = [], []
+    tests: list[str] = []
+    values: list[Any] = []
     for name in FACETS:
         chosen = query.chosen.get(name, ())
         if chosen and name != without:
@@ -176,6 +170,4 @@ def _order(query: Query) -> str:
 def _row(values: tuple[Any, ...]) -> dict[str, JSON]:
     row = dict(zip(ROW, values, strict=True))
     row["seed"] = str(row["seed"])
-    for name in _NUMBERS:
-        row[name] = finite(row[name])
     return row

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 
 from reachgym.envs.types import JSON, Message, ToolCall, ToolResult
-from reachgym.rollout.trajectory import Trajectory, Turn
-from reachgym.study.viewer.episodes import finite
+from reachgym.rollout.trajectory import Failure, Trajectory, Turn
 from reachgym.study.viewer.stores import env_spec
 from reachgym.study.viewer.tokens import TokenTexts
 
@@ -20,7 +20,7 @@ def episode_record(
 ) -> dict[str, JSON]:
     """All of an episode; `row` is its line in the list."""
     name, kwargs = env_spec(trajectory.env)
-    verdict, failure = trajectory.verdict, trajectory.failure
+    verdict = trajectory.verdict
     timings = {key: finite(value) for key, value in asdict(trajectory.timings).items()}
     return {
         "row": dict(row),
@@ -36,11 +36,22 @@ def episode_record(
             "passed": verdict.passed,
             "explanation": _cut(verdict.explanation)[0],
         },
-        "failure": failure and {"kind": failure.kind, "message": _cut(failure.message)[0]},
+        "failure": _failure(trajectory.failure),
         "usage": asdict(trajectory.usage),
         "timings": {**timings},
         "siblings": siblings,
     }
+
+
+def finite(number: float | None) -> float | None:
+    """A number that JSON knows, or None."""
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _failure(failure: Failure | None) -> JSON:
+    if failure is None:
+        return None
+    return {"kind": failure.kind, "message": _cut(failure.message)[0]}
 
 
 def _turn(turn: Turn, texts: list[str | None]) -> JSON:

@@ -91,6 +91,10 @@ def _summary(number: int, source: Source) -> pa.Table:
     }
     for name, values in added.items():
         kept = kept.append_column(name, values)
+    for name in ("reward", "seconds"):
+        # JSON knows no other numbers.
+        values = pc.if_else(pc.is_finite(kept[name]), kept[name], None)
+        kept = kept.set_column(kept.schema.get_field_index(name), name, values)
     return kept
 
 

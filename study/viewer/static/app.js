@@ -169,7 +169,7 @@ function leave() {
   }
 }
 
-function open() {
+function openRow() {
   const row = state.view === "list" ? main.querySelector("tr.selected") : null;
   if (row) location.hash = episodeLink(row.dataset.id, state.filters);
 }
@@ -185,7 +185,7 @@ function search() {
 }
 
 const KEYS = {
-  j: () => move(1), k: () => move(-1), Enter: open, n: () => step(state.place?.next),
+  j: () => move(1), k: () => move(-1), Enter: openRow, n: () => step(state.place?.next),
   p: () => step(state.place?.previous), t: toggleTokens, c: compare, Escape: leave, "/": search,
   "?": () => help.showModal(),
 };

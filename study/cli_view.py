@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from reachgym.study.viewer.export import export_run
 from reachgym.study.viewer.server import serve
 from reachgym.study.viewer.tokens import token_texts
 from reachgym.study.viewer.view import RunView
@@ -25,4 +26,8 @@ def run_view(
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     view = RunView(run, token_texts(tokenizer))
+    if export is not None:
+        count = export_run(view, export)
+        tell(f"Wrote {count} episodes to {export}; open {export / 'index.html'} in a browser")
+        return
     serve(view, port, lambda url: tell(f"Showing {run} at {url} until you press Ctrl-C"))

@@ -48,6 +48,11 @@ def finite(number: float | None) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
 
+def as_json(value: JSON | dict[str, JSON]) -> bytes:
+    """JSON in ASCII, so that no text in it, lone surrogates included, is one that has no bytes."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
 def _failure(failure: Failure | None) -> JSON:
     if failure is None:
         return None

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from aiohttp import web
 
 from reachgym.envs.errors import ConfigError, ReachgymError
 from reachgym.envs.types import JSON
+from reachgym.study.viewer.files import FILES, STATIC
+from reachgym.study.viewer.records import as_json
 from reachgym.study.viewer.requests import RequestError, page_of, query_of
 from reachgym.study.viewer.view import RunView
 
 HOST = "127.0.0.1"
-STATIC = Path(__file__).parent / "static"
-# The page's own files; no other is ever given out.
-FILES = {
-    "index.html": "text/html",
-    "style.css": "text/css",
-    "text.js": "text/javascript",
-    "data.js": "text/javascript",
-    "list.js": "text/javascript",
-    "episode.js": "text/javascript",
-    "app.js": "text/javascript",
-}
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -182,11 +171,6 @@ async def _file(request: web.Request) -> web.Response:
 async def _answer(asked: Callable[[], dict[str, JSON]]) -> web.Response:
     body = await asyncio.to_thread(lambda: as_json(asked()))
     return web.Response(body=body, content_type="application/json")
-
-
-def as_json(value: JSON | dict[str, JSON]) -> bytes:
-    """JSON in ASCII, so that no text in it, lone surrogates included, is one that has no bytes."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 def _none(name: str) -> dict[str, JSON]:

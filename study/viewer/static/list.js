@@ -4,8 +4,9 @@
 const FACET_TITLES = { outcome: "Outcome", policy: "Policy", family: "Family", env: "Environment",
   split: "Split", stop_reason: "Stop reason", failure: "Failure", store: "Store" };
 const COLUMNS = [
-  ["#", "order"], ["Outcome"], ["Reward", "reward"], ["Task"], ["Policy"], ["Environment"],
-  ["Stop"], ["Turns", "turns"], ["Tokens", "tokens"], ["Calls"], ["Time", "seconds"]];
+  ["#", "order"], ["Outcome"], ["Reward", "reward"], ["Task"], ["Policy"],
+  ["Stop"], ["Turns", "turns"], ["Tokens", "tokens"], ["Calls"], ["Time", "seconds"],
+  ["Environment"]];
 const folded = new Map();
 
 function listLink(filters, offset) {
@@ -123,14 +124,14 @@ function tablePart(rows, filters, offset) {
       element("a", { href: episodeLink(row.id, filters) }, isolated(row.task_id))),
     element("td", { class: "name" }, isolated(row.policy),
       row.version ? element("span", { class: "quiet" }, " v" + row.version) : null),
-    element("td", { class: "name quiet" }, isolated(row.env)),
-    element("td", {}, isolated(row.failure || row.stop_reason)),
+    element("td", { class: "name" }, isolated(row.failure || row.stop_reason)),
     element("td", { class: "number" }, count(row.turns)),
     element("td", { class: "number" }, count(row.action_tokens)),
     element("td", { class: "number" }, count(row.tool_calls),
       row.tool_errors ? element("span", { class: "wrong", title: "tool errors" },
         " \u2717" + count(row.tool_errors)) : null),
-    element("td", { class: "number" }, seconds(row.seconds))));
+    element("td", { class: "number" }, seconds(row.seconds)),
+    element("td", { class: "name quiet" }, isolated(row.env))));
   return element("div", { class: "wide", tabindex: "0", role: "region",
     "aria-label": "Table of episodes" },
     element("table", {}, element("thead", {}, headPart(filters)), element("tbody", {}, body)));

@@ -70,6 +70,7 @@ def serving(view: RunView, port: int = 0) -> Iterator[str]:
                 raise
             started.set_exception(error)
         finally:
+            loop.run_until_complete(loop.shutdown_default_executor())
             loop.close()
 
     thread = threading.Thread(target=run, name="viewer", daemon=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from reachgym.rollout.store_rows import Place
 FACETS = ("env", "family", "policy", "split", "outcome", "stop_reason", "failure", "store")
 MOST_VALUES = 200
 MOST_SIBLINGS = 50
+SIBLING = ("id", "policy", "seed", "outcome")
 SORTS = {
     "order": "n",
     "reward": "reward",
@@ -105,7 +106,7 @@ class Episodes:
             "LIMIT ? OFFSET ?",
             [*values, limit, offset],
         )
-        return [_row(row) for row in rows]
+        return [_named(ROW, row) for row in rows]
 
     def position(self, name: str, query: Query) -> tuple[int | None, str | None, str | None]:
         """An episode's place among these, and the ids before and after it."""
@@ -124,24 +125,23 @@ class Episodes:
         found = self._ask(
             f"SELECT {', '.join(ROW)}, source, failures, row FROM episodes WHERE id = ?", [name]
         )
-        if not found:
-            return None
-        source, failures, row = found[0][len(ROW) :]
-        return _row(found[0][: len(ROW)]), source, Place(failures, row)
+        return _located(found[0]) if found else None
+
+    def every(self) -> list[tuple[dict[str, JSON], int, Place]]:
+        """The same of all episodes, in the order of the stores and of their rows."""
+        rows = self._ask(f"SELECT {', '.join(ROW)}, source, failures, row FROM episodes ORDER BY n")
+        return [_located(row) for row in rows]
 
     def siblings(self, row: Mapping[str, JSON]) -> list[JSON]:
         """Other attempts at a row's task."""
         found = self._ask(
-            "SELECT id, policy, seed, outcome FROM episodes WHERE task_hash = ? AND id <> ? "
+            f"SELECT {', '.join(SIBLING)} FROM episodes WHERE task_hash = ? AND id <> ? "
             f"ORDER BY n LIMIT {MOST_SIBLINGS}",
             [row["task_hash"], row["id"]],
         )
-        return [
-            {"id": name, "policy": policy, "seed": str(seed), "outcome": outcome}
-            for name, policy, seed, outcome in found
-        ]
+        return [_named(SIBLING, other) for other in found]
 
-    def _ask(self, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
+    def _ask(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._database.execute(statement, values).fetchall()
 
@@ -167,7 +167,12 @@ def _order(query: Query) -> str:
     return f"{column} {direction} NULLS LAST, n"
 
 
-def _row(values: tuple[Any, ...]) -> dict[str, JSON]:
-    row = dict(zip(ROW, values, strict=True))
+def _located(values: tuple[Any, ...]) -> tuple[dict[str, JSON], int, Place]:
+    source, failures, row = values[len(ROW) :]
+    return _named(ROW, values[: len(ROW)]), source, Place(failures, row)
+
+
+def _named(names: Sequence[str], values: tuple[Any, ...]) -> dict[str, JSON]:
+    row = dict(zip(names, values, strict=True))
     row["seed"] = str(row["seed"])
     return row

@@ -11,7 +11,6 @@ from pathlib import Path
 from reachgym.envs.errors import StoreError
 from reachgym.envs.types import JSON
 from reachgym.rollout.store_files import sync_folder
-from reachgym.study.viewer.episodes import Query
 from reachgym.study.viewer.files import FILES, STATIC
 from reachgym.study.viewer.records import as_json
 from reachgym.study.viewer.view import RunView
@@ -61,26 +60,26 @@ def _write(view: RunView, folder: Path) -> int:
     index.write_text(index.read_text("utf-8").replace(_MARK, script), "utf-8")
     data = folder / "data"
     data.mkdir()
-    everything = Query()
-    rows = view.episodes.page(everything, 0, view.episodes.count(everything))
     files: list[JSON] = []
+    rows: list[JSON] = []
     first = 0
     for part in _parts(view, rows):
         content = b"window.reachgymEpisodes(%d,[%s]);\n" % (len(files), b",".join(part))
         (data / f"episodes-{len(files)}.js").write_bytes(content)
         files.append([first, len(part)])
         first += len(part)
-    exported: JSON = {"run": view.run(), "rows": [*rows], "files": files}
+    exported: JSON = {"run": view.run(), "rows": rows, "files": files}
     (data / "index.js").write_bytes(b"window.reachgymExport = %s;\n" % _script(exported))
     return len(rows)
 
 
-def _parts(view: RunView, rows: list[dict[str, JSON]]) -> Iterator[list[bytes]]:
-    """Episodes as JSON, file by file."""
+def _parts(view: RunView, rows: list[JSON]) -> Iterator[list[bytes]]:
+    """Episodes as JSON, file by file; their rows are added to those that are given."""
     part: list[bytes] = []
     size = 0
-    for row in rows:
-        told = _script(view.episode(str(row["id"])))
+    for episode in view.every():
+        rows.append(episode["row"])
+        told = _script(episode)
         if part and size + len(told) > _FILE_BYTES:
             yield part
             part, size = [], 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from reachgym.envs.types import JSON
-from reachgym.study.viewer.episodes import Episodes, Query
+from reachgym.study.viewer.episodes import MOST_SIBLINGS, SIBLING, Episodes, Query
 from reachgym.study.viewer.records import episode_record
 from reachgym.study.viewer.stores import find_stores, summaries
 from reachgym.study.viewer.tokens import TokenTexts
@@ -83,3 +85,22 @@ class RunView:
             trajectory = self._sources[source].rows.read(place)
             siblings = self.episodes.siblings(row)
         return episode_record(row, trajectory, siblings, self._texts)
+
+    def every(self) -> Iterator[dict[str, JSON]]:
+        """All of every episode, in the order of the list; to be read on by one thread.
+
+        Raises:
+            StoreError: A shard is damaged.
+        """
+        sources, found = self._sources, self.episodes.every()
+        of_task: dict[str, list[JSON]] = defaultdict(list)
+        for row, _, _ in found:
+            # One more than is told, because an episode is none of its own siblings.
+            if len(others := of_task[str(row["task_hash"])]) <= MOST_SIBLINGS:
+                others.append({name: row[name] for name in SIBLING})
+        for row, source, place in found:
+            others = of_task[str(row["task_hash"])]
+            own: JSON = {name: row[name] for name in SIBLING}
+            siblings = [other for other in others if other != own][:MOST_SIBLINGS]
+            trajectory = sources[source].rows.read(place)
+            yield episode_record(row, trajectory, siblings, self._texts)

@@ -10,6 +10,9 @@ import pyarrow.parquet as pq
 
 from reachgym.envs.errors import StoreError
 
+# Rows that are read and decompressed together: few, so that one of them is soon there.
+_GROUP_ROWS = 1024
+
 
 def write_whole(path: Path, content: bytes | pa.Buffer) -> None:
     """Write a file so that after a crash or a loss of power it is there whole or not at all.
@@ -46,7 +49,9 @@ def write_shard(path: Path, rows: pa.Table) -> int:
         OSError: As `write_whole`.
     """
     sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, compression="zstd", write_page_checksum=True)
+    pq.write_table(
+        rows, sink, row_group_size=_GROUP_ROWS, compression="zstd", write_page_checksum=True
+    )
     content = sink.getvalue()
     if not path.parent.exists():
         path.parent.mkdir()
@@ -72,6 +77,28 @@ def read_shard(path: Path, rows: int, columns: list[str] | None) -> pa.Table:
     if table.num_rows != rows:
         raise damaged(path, f"{table.num_rows} rows instead of {rows}")
     return table
+
+
+def read_group(path: Path, row: int) -> tuple[int, pa.Table]:
+    """Read the rows of a shard that are stored together with one; returns the first's number too.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        StoreError: It is damaged, or has no such row.
+    """
+    first = 0
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                if row < first + rows:
+                    return first, file.read_row_group(group)
+                first += rows
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(path, first_line(error)) from error
+    raise damaged(path, f"{first} rows, and row {row} is asked for")
 
 
 def damaged(path: Path, why: str) -> StoreError:

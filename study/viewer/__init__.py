@@ -1,0 +1,1 @@
+"""A local page over the trajectories of a run."""

@@ -220,6 +220,23 @@ def bench(
     run(request, console)
 
 
+@app.command()
+def view(
+    run: Annotated[Path, typer.Argument(help="A store, a bench's folder or a study's.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any.")] = 0,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="A folder whose tokenizer tells tokens' texts.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write the page and all episodes to this new folder.")
+    ] = None,
+) -> None:
+    """Look at what agents did, in a browser on this machine, until told to end."""
+    from reachgym.study.cli_view import run_view
+
+    run_view(run, port=port, tokenizer=tokenizer, export=export, console=console)
+
+
 @app.command(name="export")
 def export_attempts(
     store: Annotated[Path, typer.Argument(help="A trajectory store, or a file of tasks.")],

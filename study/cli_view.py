@@ -25,9 +25,9 @@ def run_view(
     def tell(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    view = RunView(run, token_texts(tokenizer))
-    if export is not None:
+    with RunView(run, token_texts(tokenizer)) as view:
+        if export is None:
+            serve(view, port, lambda url: tell(f"Showing {run} at {url} until you press Ctrl-C"))
+            return
         count = export_run(view, export)
         tell(f"Wrote {count} episodes to {export}; open {export / 'index.html'} in a browser")
-        return
-    serve(view, port, lambda url: tell(f"Showing {run} at {url} until you press Ctrl-C"))

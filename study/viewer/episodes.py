@@ -80,6 +80,13 @@ class Episodes:
         self._database.execute(f"CREATE TABLE episodes AS SELECT * REPLACE ({coded}) FROM given")
         self._database.unregister("given")
 
+    def close(self) -> None:
+        """Give the table back; nothing can be asked any more."""
+        with self._lock:
+            self._database.close()
+            # What is left of it at the interpreter's end is complained about.
+            del self._database
+
     def count(self, query: Query) -> int:
         """How many episodes there are."""
         where, values = _where(query)

@@ -6,6 +6,8 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from reachgym.envs.types import JSON
 from reachgym.study.viewer.episodes import MOST_SIBLINGS, SIBLING, Episodes, Query
@@ -30,6 +32,17 @@ class RunView:
         self._sources = find_stores(self._run)
         self._counts = [source.rows.refresh() for source in self._sources]
         self.episodes = Episodes(summaries(self._sources))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.episodes.close()
 
     def refresh(self) -> None:
         """Take in what was appended to the stores since, and stores that are new.

@@ -139,7 +139,8 @@ def run(tmp_path_factory, attempts):
 
 @pytest.fixture(scope="session")
 def view(run):
-    return RunView(run, TerseTexts())
+    with RunView(run, TerseTexts()) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import httpx
 import pytest
 
 from reachgym.envs.errors import ConfigError, InputError, StoreError
 from reachgym.rollout.store import TrajectoryStore
-from reachgym.study.viewer.episodes import Query
 from reachgym.study.viewer.server import serving
 from reachgym.study.viewer.tokens import TerseTexts, TokenizerTexts, token_texts
 from reachgym.study.viewer.view import RunView
@@ -22,6 +21,17 @@ OUTCOMES = {True: "passed", False: "failed", None: "unscored"}
 @pytest.fixture
 def client(url):
     with httpx.Client(base_url=url) as opened:
+        yield opened
+
+
+@contextmanager
+def viewing(run):
+    """A client of the page of a run."""
+    with (
+        RunView(run, TerseTexts()) as view,
+        serving(view) as url,
+        httpx.Client(base_url=url) as opened,
+    ):
         yield opened
 
 
@@ -249,8 +259,7 @@ def test_what_is_written_meanwhile_is_shown_when_the_page_is_loaded_again(tmp_pa
     rows = [row for _, row in attempts if row.failure is None]
     with closing(TrajectoryStore(tmp_path / "run")) as store:
         store.append(rows[:5])
-        view = RunView(tmp_path, TerseTexts())
-        with serving(view) as url, httpx.Client(base_url=url) as client:
+        with viewing(tmp_path) as client:
             before = everything(client)["rows"]
             # So many that the writer merges what the page has read.
             for row in rows[5:40]:
@@ -269,7 +278,8 @@ def test_the_same_attempt_in_two_stores_is_two_episodes(tmp_path, attempts):
     for name in ("a", "b"):
         with closing(TrajectoryStore(tmp_path / name)) as store:
             store.append([attempts[0][1]])
-    first, second = RunView(tmp_path, TerseTexts()).page(Query(), 0, 10)["rows"]
+    with viewing(tmp_path) as client:
+        first, second = everything(client)["rows"]
     assert second["id"] == f"{first['id']}-2"
 
 
@@ -280,7 +290,7 @@ def test_a_folder_without_a_store_is_told(tmp_path):
 
 def test_an_empty_store_is_an_empty_list(tmp_path):
     TrajectoryStore(tmp_path / "run").close()
-    with serving(RunView(tmp_path, TerseTexts())) as url, httpx.Client(base_url=url) as client:
+    with viewing(tmp_path) as client:
         assert everything(client)["total"] == 0
         assert client.get("api/run").json()["facets"]["policy"] == []
 
@@ -288,7 +298,7 @@ def test_an_empty_store_is_an_empty_list(tmp_path):
 def test_a_damaged_shard_is_told_and_the_rest_is_shown(tmp_path, attempts):
     with closing(TrajectoryStore(tmp_path / "run")) as store:
         store.append([row for _, row in attempts[:3]])
-    with serving(RunView(tmp_path, TerseTexts())) as url, httpx.Client(base_url=url) as client:
+    with viewing(tmp_path) as client:
         (shard,) = (tmp_path / "run").glob("*.parquet")
         content = shard.read_bytes()
         name = everything(client)["rows"][0]["id"]

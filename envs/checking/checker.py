@@ -27,6 +27,7 @@ CHECKS: Mapping[str, Callable[[Subject], Check]] = {
     "snapshot": episodes.snapshot_check,
     "milestones": episodes.milestones_check,
     "gold": checks.gold_check,
+    "oracle": episodes.oracle_check,
     "chance": episodes.chance_check,
     "vector": processes.vector_check,
     "closing": processes.closing_check,

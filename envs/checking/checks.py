@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import warnings
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from gymnasium.utils import env_checker
 
 from reachgym.envs.checking.finding import Check, Found
-from reachgym.envs.checking.playing import named, of_split, played
+from reachgym.envs.checking.playing import call_of, calls, contents, named, of_split, played
 from reachgym.envs.checking.subject import Subject
 from reachgym.envs.datasets.gold import gold_answer
 from reachgym.envs.errors import InputError
@@ -21,6 +22,13 @@ _WRONG_ANSWERS = ("", "I do not know.")
 _NO_TOOL = "no_such_tool"
 _OTHER_WORLD = 104_729
 _MORE_TASKS = 8
+# In so many tasks, and in most, an answer does not show by accident.
+_LEAKS_BY_RULE = 3
+# Whoever declares a smaller chance says that an answer cannot be known from what is shown.
+_UNGUESSABLE = 0.01
+_IN_OPENING = "open with"
+_IN_FILES = "have in their files"
+_IN_INFO = "tell in info before the end"
 
 
 def gymnasium_check(subject: Subject) -> Check:
@@ -73,8 +81,23 @@ def determinism_check(subject: Subject) -> Check:
             for one, other in pairs:
                 if one != other:
                     yield f"a split's index gave two tasks, '{one.id}' and '{other.id}'", True
+        yield from _again(env, subject.posed[0])
 
     return check
+
+
+def _again(env: ToolEnv, task: Task) -> Found:
+    """Whether an episode goes as it went before: what came between has left nothing."""
+    rng = random.Random(3)
+    action = calls(*(call_of(spec, rng) for spec in env.tool_specs))
+    if not action.tool_calls:
+        return
+    told = []
+    for _ in range(2):
+        env.reset(options={"task": task})
+        told.append(contents(env.step(action)[0]))
+    if told[0] != told[1]:
+        yield f"task '{task.id}': the same calls told {told[0]}, then {told[1]}", True
 
 
 def splits_check(subject: Subject) -> Check:
@@ -134,31 +157,44 @@ def _elsewhere(ref: EnvRef) -> ToolEnv | None:
 
 def leak_check(subject: Subject) -> Check:
     """The gold answer shows nowhere before it is earned."""
-    env = subject.env
 
     def check() -> Found:
-        for task in subject.posed:
-            gold = re.compile(rf"(?<!\w){re.escape(task.gold)}(?!\w)")
-            opening, info = env.reset(options={"task": task})
-            if any(gold.search(message.content) for message in opening):
-                yield (
-                    f"task '{task.id}' opens with its gold answer '{task.gold}' in the text",
-                    False,
-                )
-            if not env.tool_specs and any(gold.search(text) for text in task.files.values()):
-                yield f"task '{task.id}' has '{task.gold}' in its files", False
-            shown = "".join(message.content for message in opening)
-            names = (_NO_TOOL, *(spec.name for spec in env.tool_specs))
-            replies, *_, info_after = env.step(named(*names))
-            if any(gold.search(message.content) for message in replies):
-                yield f"task '{task.id}': a call without arguments gave away '{task.gold}'", True
-            if gold.search(repr(info)) or gold.search(repr(info_after)):
-                yield f"task '{task.id}': info tells '{task.gold}' before the end", False
-            rendered = env.render()
-            if isinstance(rendered, str) and gold.search(rendered) and not gold.search(shown):
-                yield f"task '{task.id}': render() shows '{task.gold}'", True
+        told = [(task, *_leaks(subject.env, task)) for task in subject.posed]
+        for task, _, surely in told:
+            yield from ((f"task '{task.id}': {where}", True) for where in surely)
+        # A question may have its answer in it by chance, or by its form: which of these, yes or no.
+        for where in dict.fromkeys(where for _, perhaps, _ in told for where in perhaps):
+            leaking = [task for task, perhaps, _ in told if where in perhaps]
+            is_rule = len(leaking) >= _LEAKS_BY_RULE and 2 * len(leaking) > len(told)
+            first = leaking[0]
+            yield (
+                f"{len(leaking)} of {len(told)} tasks, the first '{first.id}', {where} their gold "
+                f"answer ('{first.gold}')",
+                is_rule and (where == _IN_INFO or 0 < first.chance < _UNGUESSABLE),
+            )
 
     return check
+
+
+def _leaks(env: ToolEnv, task: Task) -> tuple[list[str], list[str]]:
+    """Where a task's gold answer shows: where it may, for all we know, and where it never may."""
+    gold = re.compile(rf"(?<!\w){re.escape(task.gold)}(?!\w)")
+    opening, info = env.reset(options={"task": task})
+    shown = "".join(message.content for message in opening)
+    perhaps = [_IN_OPENING] if gold.search(shown) else []
+    if not env.tool_specs and any(gold.search(text) for text in task.files.values()):
+        perhaps.append(_IN_FILES)
+    names = (_NO_TOOL, *(spec.name for spec in env.tool_specs))
+    replies, *_, info_after = env.step(named(*names))
+    if gold.search(repr(info)) or gold.search(repr(info_after)):
+        perhaps.append(_IN_INFO)
+    surely = []
+    if any(gold.search(message.content) for message in replies):
+        surely.append(f"a call without arguments gave away '{task.gold}'")
+    rendered = env.render()
+    if isinstance(rendered, str) and gold.search(rendered) and not gold.search(shown):
+        surely.append(f"render() shows '{task.gold}'")
+    return perhaps, surely
 
 
 def budget_check(subject: Subject) -> Check:
@@ -210,6 +246,12 @@ def gold_of_task(env: ToolEnv, task: Task, oracle: Oracle | None) -> Found:
         if verdict is None:
             yield f"task '{task.id}': the oracle gave no answer within the budget", True
             return
+        if verdict.passed and not (verdict.reward or 0) > 0:
+            yield (
+                f"task '{task.id}': the gold answer passed with a reward of {verdict.reward}; it "
+                "must be above 0",
+                True,
+            )
         if not verdict.passed and (oracle is not None or not verdict.guess):
             yield (
                 f"task '{task.id}': the gold answer '{gold}' must pass; the verifier said: "

@@ -8,6 +8,7 @@ from math import comb
 from reachgym.envs.checking.finding import Check, Found
 from reachgym.envs.checking.playing import call_of, calls, contents, of_split, played
 from reachgym.envs.checking.subject import Subject
+from reachgym.envs.registration import oracle_of
 from reachgym.envs.tool_env import ToolEnv
 from reachgym.envs.types import SPLITS, Message, Task
 
@@ -15,6 +16,7 @@ _TEXTS = ("é漢🙂\u202e", "\x00\x1b[2J", "\ud800", "a" * 100_000)
 _BLIND_TASKS = 16
 # A true chance is called understated once in so many checks.
 _SURELY = 1e-4
+_UNDECLARED = 0.05
 
 
 def unicode_check(subject: Subject) -> Check:
@@ -95,6 +97,20 @@ def milestones_check(subject: Subject) -> Check:
     return check
 
 
+def oracle_check(subject: Subject) -> Check:
+    """The oracle that the environment was registered with solves its tasks by itself."""
+
+    def check() -> Found:
+        oracle = oracle_of(subject.ref.id)
+        for task in subject.posed if oracle is not None else ():
+            _, verdict = played(subject.env, task, oracle)
+            if verdict is None or not verdict.passed:
+                why = "it gave no answer" if verdict is None else verdict.explanation or "no reason"
+                yield f"task '{task.id}': the oracle did not solve it ({why})", True
+
+    return check
+
+
 def chance_check(subject: Subject) -> Check:
     """Blind answers, and random calls before them, succeed no more often than chance says."""
 
@@ -111,7 +127,8 @@ def chance_check(subject: Subject) -> Check:
                 yield (
                     f"{passed} of {len(tasks)} tasks passed by {what}, and the declared chance is "
                     f"{chance:.3g}",
-                    chance > 0,
+                    # Where none was declared, many must pass for it to be more than a form.
+                    _tail(len(tasks), passed, max(chance, _UNDECLARED)) < _SURELY,
                 )
 
     return check

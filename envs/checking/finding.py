@@ -15,6 +15,7 @@ MENDS: Mapping[str, str] = {
     "determinism": "draw everything from the seed, by reachgym.envs.seeding.derive_seed, and order "
     "no set",
     "gold": "mend the gold answer or the verifier; give an oracle where evidence is asked for",
+    "oracle": "let it solve every task from prompt and tools alone, or drop the task",
     "chance": "declare in Task(chance=...) what blind guessing reaches, or make the secret longer",
     "leak": "keep the gold answer out of prompt, files, errors, info and tools that were not asked "
     "for it",

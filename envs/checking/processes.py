@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -68,19 +69,19 @@ def closing_check(subject: Subject) -> Check:
         _episode(subject)  # What all environments of the process share is there from now on.
         # Sandboxes that all share are opened ahead, meanwhile; what is left behind grows each time.
         grown = [_growth(subject) for _ in range(_ROUNDS)]
-        for what, left in zip(("threads", "descriptors"), zip(*grown, strict=True), strict=True):
+        kinds = ("threads", "descriptors", "processes")
+        for what, left in zip(kinds, zip(*grown, strict=True), strict=True):
             if min(left) >= _CLOSED:
                 yield f"{_CLOSED} environments were closed and left {left[-1]} {what} behind", True
 
     return check
 
 
-def _growth(subject: Subject) -> tuple[int, int]:
+def _growth(subject: Subject) -> tuple[int, ...]:
     before = _held()
     for _ in range(_CLOSED):
         _episode(subject)
-    threads, descriptors = _held()
-    return threads - before[0], descriptors - before[1]
+    return tuple(after - had for after, had in zip(_held(), before, strict=True))
 
 
 def _episode(subject: Subject) -> None:
@@ -92,9 +93,12 @@ def _episode(subject: Subject) -> None:
     env.close()
 
 
-def _held() -> tuple[int, int]:
+def _held() -> tuple[int, int, int]:
+    """Threads, descriptors and child processes; of the latter none where there is no /proc."""
     folder = "/proc/self/fd"
-    return threading.active_count(), len(os.listdir(folder)) if os.path.isdir(folder) else 0
+    descriptors = len(os.listdir(folder)) if os.path.isdir(folder) else 0
+    children = [path.read_text().split() for path in Path("/proc/self/task").glob("*/children")]
+    return threading.active_count(), descriptors, sum(map(len, children))
 
 
 def process_check(subject: Subject) -> Check:

@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import threading
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from aiohttp import web
 
-from reachgym.envs.errors import ConfigError, InfrastructureError
+from reachgym.envs.errors import InfrastructureError
+from reachgym.envs.listening import listen, listening
 from reachgym.envs.retrieval.corpus import Hit, SearchIndex
 
 PORT = 8765
@@ -53,8 +53,7 @@ def serve(
     Raises:
         ConfigError: The address or the port cannot be had.
     """
-    with suppress(web.GracefulExit, KeyboardInterrupt):
-        asyncio.run(_serve(index, host, port, ready, asyncio.Event(), signals=True))
+    listen(application(index), host, port, ready)
 
 
 @contextmanager
@@ -64,55 +63,8 @@ def serving(index: SearchIndex, host: str = "127.0.0.1", port: int = 0) -> Itera
     Raises:
         ConfigError: The address or the port cannot be had.
     """
-    started: Future[str] = Future()
-    stop = asyncio.Event()
-    loop = asyncio.new_event_loop()
-
-    def run() -> None:
-        try:
-            serving = _serve(index, host, port, started.set_result, stop, signals=False)
-            loop.run_until_complete(serving)
-        except Exception as error:
-            # Handed to whoever waits for the URL; once it has come, it is this thread's own.
-            if started.done():
-                raise
-            started.set_exception(error)
-        finally:
-            loop.close()
-
-    thread = threading.Thread(target=run, name="search-server", daemon=True)
-    thread.start()
-    url = started.result()
-    try:
+    with listening(application(index), host, port) as url:
         yield url
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-
-
-async def _serve(
-    index: SearchIndex,
-    host: str,
-    port: int,
-    ready: Callable[[str], None],
-    stop: asyncio.Event,
-    *,
-    signals: bool,
-) -> None:
-    runner = web.AppRunner(application(index), handle_signals=signals, access_log=None)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        own_port = runner.addresses[0][1]
-        ready(f"http://{f'[{host}]' if ':' in host else host}:{own_port}")
-        await stop.wait()
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"cannot listen at {host}, port {port}: {error}; choose another"
-        ) from None
-    finally:
-        await runner.cleanup()
 
 
 def application(index: SearchIndex) -> web.Application:

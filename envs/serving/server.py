@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +19,7 @@ from functools import partial
 from aiohttp import WSMsgType, web
 
 from reachgym.envs.errors import ConfigError, EpisodeError, InfrastructureError, InputError
+from reachgym.envs.listening import listen, listening
 from reachgym.envs.registration import EnvRef
 from reachgym.envs.secret import Secret
 from reachgym.envs.serving.about import schema_of
@@ -79,9 +78,7 @@ def serve(ref: EnvRef, settings: ServerSettings, ready: Callable[[str], None]) -
     Raises:
         InputError: There is no such environment, no such token, or the port cannot be had.
     """
-    app = application(ref, settings)
-    with suppress(web.GracefulExit, KeyboardInterrupt):
-        asyncio.run(_serve(app, settings, ready, asyncio.Event(), signals=True))
+    listen(application(ref, settings), settings.host, settings.port, ready)
 
 
 @contextmanager
@@ -91,53 +88,8 @@ def serving(ref: EnvRef, settings: ServerSettings) -> Iterator[str]:
     Raises:
         InputError: As `serve`.
     """
-    app = application(ref, settings)
-    started: Future[str] = Future()
-    stop = asyncio.Event()
-    loop = asyncio.new_event_loop()
-
-    def run() -> None:
-        try:
-            loop.run_until_complete(_serve(app, settings, started.set_result, stop, signals=False))
-        except Exception as error:
-            # Handed to whoever waits for the URL; once it has come, it is this thread's own.
-            if started.done():
-                raise
-            started.set_exception(error)
-        finally:
-            loop.close()
-
-    thread = threading.Thread(target=run, name="env-server", daemon=True)
-    thread.start()
-    url = started.result()
-    try:
+    with listening(application(ref, settings), settings.host, settings.port) as url:
         yield url
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-
-
-async def _serve(
-    app: web.Application,
-    settings: ServerSettings,
-    ready: Callable[[str], None],
-    stop: asyncio.Event,
-    *,
-    signals: bool,
-) -> None:
-    runner = web.AppRunner(app, handle_signals=signals, access_log=None, shutdown_timeout=5.0)
-    await runner.setup()
-    host = settings.host
-    try:
-        await web.TCPSite(runner, host, settings.port).start()
-        ready(f"http://{f'[{host}]' if ':' in host else host}:{runner.addresses[0][1]}")
-        await stop.wait()
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"cannot listen at {host}, port {settings.port}: {error}; choose another"
-        ) from None
-    finally:
-        await runner.cleanup()
 
 
 def application(ref: EnvRef, settings: ServerSettings) -> web.Application:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from aiohttp import web
 
-from reachgym.envs.errors import ConfigError, ReachgymError
+from reachgym.envs.errors import ReachgymError
+from reachgym.envs.listening import listen, listening
 from reachgym.envs.types import JSON
 from reachgym.study.viewer.files import FILES, STATIC
 from reachgym.study.viewer.records import as_json
@@ -45,8 +44,7 @@ def serve(view: RunView, port: int, ready: Callable[[str], None]) -> None:
     Raises:
         ConfigError: The port cannot be had.
     """
-    with suppress(web.GracefulExit, KeyboardInterrupt):
-        asyncio.run(_serve(view, port, ready, asyncio.Event(), signals=True))
+    listen(application(view), HOST, port, ready)
 
 
 @contextmanager
@@ -56,48 +54,8 @@ def serving(view: RunView, port: int = 0) -> Iterator[str]:
     Raises:
         ConfigError: The port cannot be had.
     """
-    started: Future[str] = Future()
-    stop = asyncio.Event()
-    loop = asyncio.new_event_loop()
-
-    def run() -> None:
-        try:
-            served = _serve(view, port, started.set_result, stop, signals=False)
-            loop.run_until_complete(served)
-        except Exception as error:
-            # Handed to whoever waits for the URL; once it has come, it is this thread's own.
-            if started.done():
-                raise
-            started.set_exception(error)
-        finally:
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-
-    thread = threading.Thread(target=run, name="viewer", daemon=True)
-    thread.start()
-    url = started.result()
-    try:
+    with listening(application(view), HOST, port) as url:
         yield url
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-
-
-async def _serve(
-    view: RunView, port: int, ready: Callable[[str], None], stop: asyncio.Event, *, signals: bool
-) -> None:
-    runner = web.AppRunner(application(view), handle_signals=signals, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, HOST, port).start()
-        ready(f"http://{HOST}:{runner.addresses[0][1]}/")
-        await stop.wait()
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"cannot listen at {HOST}, port {port}: {error}; choose another"
-        ) from None
-    finally:
-        await runner.cleanup()
 
 
 def application(view: RunView) -> web.Application:

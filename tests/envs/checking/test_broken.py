@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
 import threading
 import time
 
 import gymnasium
 import pytest
 
-from reachgym.envs import Message, Task, ToolCall, ToolEnv, Verdict, Workspace, exact_match, tool
+from reachgym.envs import (
+    Message,
+    Task,
+    ToolCall,
+    ToolEnv,
+    Verdict,
+    Workspace,
+    exact_match,
+    register,
+    tool,
+)
 from reachgym.envs.checking import check_env
 from reachgym.envs.checking.finding import MENDS
 from reachgym.envs.milestones import Milestone
@@ -55,6 +67,21 @@ def env(made=None, tools=(dig,), kind=ToolEnv, **kwargs):
     return lambda render_mode=None: kind(
         ListTaskset(made or tasks()), tools=tools, render_mode=render_mode, **kwargs
     )
+
+
+LEFT: list[subprocess.Popen] = []
+LEFT_OPEN: list[int] = []
+
+
+@pytest.fixture(autouse=True)
+def _swept():
+    yield
+    while LEFT:
+        process = LEFT.pop()
+        process.kill()
+        process.wait()
+    while LEFT_OPEN:
+        os.close(LEFT_OPEN.pop())
 
 
 def wrong_gold():
@@ -210,13 +237,55 @@ def any_answer_passes():
     return env(verifier=lambda attempt: Verdict(1.0, attempt.answer is not None))
 
 
+def state_from_one_episode_to_the_next():
+    worn = itertools.count()
+
+    @tool
+    def dig() -> str:
+        """Dig."""
+        return f"the shovel is worn {next(worn)} times"
+
+    return env(tools=(dig,))
+
+
+def a_pass_without_reward():
+    def judge(attempt):
+        right = attempt.answer == attempt.task.gold
+        return Verdict(0.0, right)
+
+    return env(verifier=judge)
+
+
+def chance_that_was_not_declared():
+    return env(tasks(gold=lambda task: "heads", chance=lambda task: 0.0))
+
+
+def processes_left_behind():
+    def make(render_mode=None):
+        LEFT.append(subprocess.Popen(["sleep", "60"]))
+        return ToolEnv(ListTaskset(tasks()), tools=(dig,), render_mode=render_mode)
+
+    return make
+
+
+def files_left_open():
+    def make(render_mode=None):
+        LEFT_OPEN.append(os.open("/dev/null", os.O_RDONLY))
+        return ToolEnv(ListTaskset(tasks()), tools=(dig,), render_mode=render_mode)
+
+    return make
+
+
 BROKEN = {
     wrong_gold: ("gold", "must pass; the verifier said: never right"),
-    gold_in_the_prompt: ("leak", "opens with its gold answer"),
+    gold_in_the_prompt: (
+        "leak",
+        "the first 'train-0', open with their gold answer",
+    ),
     gold_in_a_tools_output: ("leak", "a call without arguments gave away"),
-    "gold in info": (env(kind=Telling), "leak", "before the end"),
+    "gold in info": (env(kind=Telling), "leak", "tell in info before the end their gold answer"),
     "gold in render": (env(kind=Showing), "leak", "render() shows"),
-    gold_in_the_files: ("leak", "in its files"),
+    gold_in_the_files: ("leak", "have in their files their gold answer"),
     understated_chance: ("chance", "passed by another task's answer, and the declared chance"),
     "tasks by a counter": (
         lambda render_mode=None: ToolEnv(Fickle(tasks()), tools=(dig,), render_mode=render_mode),
@@ -241,6 +310,11 @@ BROKEN = {
     a_verifier_that_takes_silence: ("gold", "the answer '' passed; it must fail"),
     a_reward_that_is_no_number: ("gold", "a reward must be finite"),
     threads_left_behind: ("closing", "left 3 threads behind"),
+    state_from_one_episode_to_the_next: ("determinism", "the same calls told"),
+    a_pass_without_reward: ("gold", "passed with a reward of 0.0"),
+    chance_that_was_not_declared: ("chance", "and the declared chance is 0"),
+    processes_left_behind: ("closing", "left 3 processes behind"),
+    files_left_open: ("closing", "left 3 descriptors behind"),
     any_answer_passes: ("gold", "the answer 'I do not know.' passed"),
 }
 CASES = [
@@ -276,9 +350,33 @@ def test_a_broken_environment_is_found_by_its_check_and_told_how_to_mend(
     registered(made)
     with_oracle = oracle if check == "milestones" else None
     findings = [f for f in check_env(ENV, oracle=with_oracle) if f.check == check]
-    assert any(told in finding.message for finding in findings), findings
+    (first, *_) = [finding for finding in findings if told in finding.message]
+    # What the agent is told badly, a person may find good enough.
+    assert first.error or check == "tools"
     assert findings[0].mend == MENDS[check]
 
 
 def test_there_are_more_than_twenty():
     assert len(CASES) > 20
+
+
+def test_an_oracle_that_does_not_solve_its_tasks_is_found():
+    env_id = "test_broken/Registered-v0"
+    register(env_id, tasks=tasks(), tools=[dig], oracle=lambda _: Message("assistant", "no"))
+    findings = [finding for finding in check_env(env_id) if finding.check == "oracle"]
+    assert len(findings) == 12
+    assert "the oracle did not solve it" in findings[0].message
+    del gymnasium.registry[env_id]
+
+
+def test_tasks_that_depend_on_the_order_of_a_set_are_found(tmp_path, monkeypatch):
+    (tmp_path / "unordered.py").write_text(
+        "from reachgym.envs import Task, register\n"
+        "words = list({'ash', 'birch', 'cedar', 'elm', 'fir', 'oak', 'pine', 'yew'})\n"
+        "tasks = [Task(f't{n}', f'Say {n}.', word) for n, word in enumerate(words)]\n"
+        "register('unordered/Env-v0', tasks=tasks)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = [f for f in check_env("unordered:unordered/Env-v0") if f.check == "process"]
+    assert ["tasks otherwise" in finding.message for finding in found] == [True]

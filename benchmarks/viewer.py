@@ -50,9 +50,9 @@ def main() -> None:
         )
         start_s, view = timed(lambda: RunView(run, TerseTexts()))
         print(f"  start           {start_s:8.3f} s")
-        with serving(view) as url, httpx.Client(base_url=url, timeout=60) as client:
-            measure(client)
-        if count <= 20_000:
+        with view:
+            with serving(view) as url, httpx.Client(base_url=url, timeout=60) as client:
+                measure(client)
             export_s, _ = timed(lambda: export_run(view, Path(folder) / "page"))
             print(f"  export          {export_s:8.3f} s")
 

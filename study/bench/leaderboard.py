@@ -36,7 +36,8 @@ def show(results: BenchResults, console: Console) -> None:
     """Print the leaderboard, and which agents differ."""
     board = tables.leaderboard(results)
     best = _best(board)
-    shown = TerminalTable(*(visible(name) for name in board.columns), box=SIMPLE_HEAD)
+    names = (visible(name) for name in board.columns)
+    shown = TerminalTable(*names, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for place, row in enumerate(board.rows):
         texts = (
             Text(_narrow(value), style="bold" if (place, column) in best else "")
@@ -129,7 +130,7 @@ def _about(results: BenchResults) -> list[str]:
     lines.append(
         f"Success as a mean over tasks, with {percent} intervals; all agents had the same tasks "
         f"and seeds: {_range([suite.tasks for suite in results.suites])} tasks of an environment, "
-        f"{_range([suite.attempts for suite in results.suites])} attempts at each."
+        f"attempts at each: {_range([suite.attempts for suite in results.suites])}."
     )
     lacking = tables.incomplete(results)
     if lacking:

@@ -49,7 +49,7 @@ def test_the_terminal_shows_every_agent(results):
     assert "oracle" in text
     assert "random" in text
     assert "95 %" in text
-    assert "4 tasks of an environment, 2 attempts at each" in " ".join(text.split())
+    assert "4 tasks of an environment, attempts at each: 2" in " ".join(text.split())
 
 
 def test_the_page_has_the_best_in_bold_and_what_was_asked(results):

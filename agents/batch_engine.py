@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from reachgym.agents.protocol import Agent, Completion, Request
 from reachgym.envs.errors import EpisodeError
+from reachgym.envs.types import Message
 
 
 class BatchEngine:
@@ -58,9 +59,18 @@ def complete(agent: Agent, requests: Sequence[Request]) -> list[Completion | Exc
                 f"the agent gave {len(completions)} completions for {len(requests)} conversations; "
                 "act() owes one for each"
             )
-        return list(completions)
+        return [_checked(completion) for completion in completions]
     except Exception as error:
         if len(requests) == 1:
             return [error]
     middle = len(requests) // 2
     return complete(agent, requests[:middle]) + complete(agent, requests[middle:])
+
+
+def _checked(given: object) -> Completion | Exception:
+    """What an agent gave for one turn, or what is wrong with it: agents are also users' own."""
+    if not isinstance(given, Completion):
+        return EpisodeError(f"act() owes a Completion for each conversation; got {given!r}")
+    if not isinstance(given.message, Message):
+        return EpisodeError(f"a Completion owes a Message; got {given.message!r}")
+    return given

@@ -1,7 +1,10 @@
-"""A small chat tokenizer with a Hermes-like template, made in code."""
+"""What tests of several floors use: a small chat tokenizer made in code, and Ctrl-C."""
+
+import signal
 
 import pytest
 
+# Like the templates of Hermes.
 TEMPLATE = """
 {%- if tools %}{{ '<|im_start|>system\\n' }}
 {%- if messages[0].role == 'system' %}{{ messages[0].content + '\\n\\n' }}{% endif %}
@@ -55,3 +58,11 @@ def chat_tokenizer():
         additional_special_tokens=["<|im_start|>"],
         chat_template=TEMPLATE.replace("\n{", "{").replace("%}\n", "%}").strip(),
     )
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C interrupts, here and in what is started, also when a shell's background job asks."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

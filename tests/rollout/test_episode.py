@@ -223,6 +223,23 @@ def test_too_few_completions_are_a_failure_that_says_so():
     assert "0 completions for 1 conversations" in played.failure.message
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (Message("assistant", "a"), "owes a Completion for each conversation; got Message("),
+        (Completion("a"), "owes a Message; got 'a'"),
+    ],
+)
+def test_what_is_no_completion_is_a_failure_that_says_so(given: object, said: str):
+    class Wrong:
+        def act(self, conversations, tools, limits, seeds):
+            return [given]
+
+    played = run_episode(Wrong(), make(REF), attempt())
+    assert said in played.failure.message
+    assert played.turns == ()
+
+
 def test_a_finished_episode_takes_no_turn_and_an_unfinished_one_has_no_trajectory():
     episode = Episode(make(REF), attempt())
     episode.start()

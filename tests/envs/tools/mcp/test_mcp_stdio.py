@@ -258,7 +258,7 @@ def test_the_whole_of_an_environment(tools):
     assert [reply.content for reply in replies] == ["2", "t__add takes (a, b). 'a' is missing"]
 
 
-def test_an_interrupt_cancels_the_call(tools):
+def test_an_interrupt_cancels_the_call(tools, ctrl_c):
     main = threading.main_thread().ident
     assert main is not None
     threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT)).start()
